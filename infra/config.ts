@@ -1,0 +1,90 @@
+/** What `holdfast.yaml` says, read, checked and filled with defaults. */
+import type { Policy } from './retention.ts'
+
+export interface HostConfig {
+  /** What vault paths show. Default: the name. */
+  label: string
+  /** Where the host keeps its own backups. Absolute, or below the configuration file's directory. */
+  root: string
+  /** Runs of one step at the same time on this host. */
+  concurrency: number
+}
+
+export interface PlanConfig {
+  /** Cron expressions; empty: only when asked or triggered. */
+  schedule: string[]
+  /** IANA time zone of the schedule, the date directories and the retention. */
+  zone: string
+  /** Milliseconds by which each host starts later. */
+  stagger: Record<string, number>
+  keep: Policy
+  vaults: string[]
+  /** Foreign subjects that start the plan. */
+  on: string[]
+  /** Milliseconds after its slot in which a backup may still start. Default: until the next slot. */
+  window: number | undefined
+}
+
+export interface ServiceConfig {
+  stop: [string, ...string[]]
+  start: [string, ...string[]]
+}
+
+/** Exactly one of `http` and `command`. */
+export interface HealthConfig {
+  http: string | undefined
+  command: [string, ...string[]] | undefined
+  /** Milliseconds. */
+  within: number
+}
+
+export interface SourceConfig {
+  kind: string
+  host: string
+  plans: string[]
+  /** What the kind's own schema made of the rest. */
+  options: unknown
+  service: ServiceConfig | undefined
+  health: HealthConfig | undefined
+}
+
+export interface VaultConfig {
+  kind: string
+  /** A backup that a required vault lacks is not pruned; a copy that fails there fails `replicate`. */
+  required: boolean
+  /** Its own retention. Default: the plans'. */
+  keep: Policy | undefined
+  options: unknown
+}
+
+export interface NatsConfig {
+  url: string
+  token: string | undefined
+  user: string | undefined
+  password: string | undefined
+  /** Path of a certificate authority's PEM file. */
+  ca: string | undefined
+}
+
+/** Milliseconds throughout. */
+export interface Settings {
+  ackWait: number
+  heartbeat: number
+  /** Tries of a step. */
+  attempts: number
+  tickMaxAge: number
+}
+
+export interface Configuration {
+  /** Absolute path of the file. */
+  file: string
+  /** First word of every subject. */
+  prefix: string
+  /** Undefined: an embedded server. */
+  nats: NatsConfig | undefined
+  hosts: Record<string, HostConfig>
+  plans: Record<string, PlanConfig>
+  sources: Record<string, SourceConfig>
+  vaults: Record<string, VaultConfig>
+  settings: Settings
+}
