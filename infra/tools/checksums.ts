@@ -1,0 +1,128 @@
+/** Sizes and SHA-256 of files, read by the host itself. */
+import { dirname, join } from 'node:path'
+import { HoldfastError, messageOf, VerificationFailed } from '../errors.ts'
+import type { Host } from '../hosts/host.ts'
+import type { Artifact, Check, Manifest } from '../manifest.ts'
+
+/** Kept well below what any kernel takes as one command's arguments. */
+const MAXIMUM_ARGUMENT_BYTES = 64 * 1024
+
+/** Size and SHA-256 of each regular file, names relative to `directory`, in the order asked. Throws where one is missing or unreadable. */
+export async function hashFiles(
+  host: Host,
+  directory: string,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<Artifact[]> {
+  const root = await host.resolve(directory)
+  const sizes = await sizesOf(host, root, names)
+  const hashes = await hashesOf(host, root, names, signal)
+  return names.map(name => ({ name, bytes: known(sizes, root, name), sha256: known(hashes, root, name) }))
+}
+
+/** Compares every artifact with the manifest, sizes first. Throws `VerificationFailed` naming the files that differ. */
+export async function checkArtifacts(host: Host, directory: string, manifest: Manifest, signal?: AbortSignal): Promise<Check[]> {
+  const { artifacts } = manifest
+  const root = await host.resolve(directory)
+  const sizes = await sizesOf(host, root, artifacts.map(nameOf)).catch(refuse)
+  fail(
+    artifacts.filter(({ name, bytes }) => sizes.get(join(root, name)) !== bytes),
+    ({ name, bytes }) => `${name} has ${sizes.get(join(root, name))} bytes, the manifest says ${bytes}`,
+  )
+  const hashes = await hashesOf(host, root, artifacts.map(nameOf), signal).catch(refuse)
+  fail(
+    artifacts.filter(({ name, sha256 }) => hashes.get(join(root, name)) !== sha256),
+    ({ name, sha256 }) => `${name} has SHA-256 ${hashes.get(join(root, name))}, the manifest says ${sha256}`,
+  )
+  return [{ name: 'checksums', result: `${artifacts.length} of ${artifacts.length} artifacts, ${manifest.bytes} bytes` }]
+
+  function fail(wrong: Artifact[], describe: (artifact: Artifact) => string): void {
+    if (wrong.length) throw damaged(root, wrong.map(describe))
+  }
+
+  function refuse(error: unknown): never {
+    throw signal?.aborted || !(error instanceof Unreadable) ? error : damaged(root, [messageOf(error)], error)
+  }
+}
+
+/** A file that should be there and cannot be read: foreseen, unlike a host that cannot be reached. */
+class Unreadable extends HoldfastError {
+  override name = 'Unreadable'
+}
+
+async function sizesOf(host: Host, root: string, names: readonly string[]): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>()
+  for (const directory of new Set(names.map(name => dirname(join(root, name))))) {
+    for (const entry of await host.list(directory)) if (entry.type === 'file') sizes.set(join(directory, entry.name), entry.size)
+  }
+  const missing = names.filter(name => !sizes.has(join(root, name)))
+  if (missing.length) throw new Unreadable(`${some(missing)} missing, or no regular file, in ${root}`)
+  return sizes
+}
+
+async function hashesOf(
+  host: Host,
+  root: string,
+  names: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>()
+  for (const paths of batches(names.map(name => join(root, name)))) {
+    const { stdout, stderr } = await host.run(['sha256sum', '-b', '--', ...paths], { okCodes: [0, 1], ...(signal && { signal }) })
+    for (const [path, hash] of parseChecksums(stdout)) hashes.set(path, hash)
+    const unread = paths.filter(path => !hashes.has(path))
+    if (unread.length) throw new Unreadable(`${some(unread)} cannot be read: ${stderr.trim().split('\n').slice(-5).join('\n')}`)
+  }
+  return hashes
+}
+
+/** What `sha256sum` prints, as path and hash. A line that begins with a backslash has its name escaped. */
+export function parseChecksums(text: string): [path: string, sha256: string][] {
+  const lines = text.split('\n').filter(line => line !== '')
+  return lines.map(line => {
+    const match = /^(\\?)([0-9a-f]{64}) [ *](.+)$/.exec(line)
+    if (!match?.[2] || !match[3])
+      throw new HoldfastError(`sha256sum printed what is no checksum: ${JSON.stringify(line.slice(0, 200))}`)
+    return [match[1] ? unescapeName(match[3]) : match[3], match[2]]
+  })
+}
+
+function unescapeName(name: string): string {
+  return name.replace(/\\([\\nr])/g, (_, letter: string) => (letter === 'n' ? '\n' : letter === 'r' ? '\r' : '\\'))
+}
+
+function batches(paths: string[]): string[][] {
+  const all: string[][] = []
+  let room = 0
+  for (const path of paths) {
+    const bytes = Buffer.byteLength(path) + 1
+    if (bytes > room) {
+      all.push([])
+      room = MAXIMUM_ARGUMENT_BYTES
+    }
+    all.at(-1)?.push(path)
+    room -= bytes
+  }
+  return all
+}
+
+function known<T>(values: Map<string, T>, root: string, name: string): T {
+  const value = values.get(join(root, name))
+  if (value === undefined) throw new Unreadable(`${name} missing in ${root}`)
+  return value
+}
+
+function damaged(root: string, problems: string[], cause?: unknown): VerificationFailed {
+  return new VerificationFailed(`${root} is not what its manifest says: ${some(problems)}`, {
+    cause,
+    hint: 'This copy is damaged. Restore from another one: `holdfast list` shows where the copies are.',
+  })
+}
+
+function some(items: string[]): string {
+  return items.length > 5 ? `${items.slice(0, 5).join('; ')} and ${items.length - 5} more` : items.join('; ')
+}
+
+function nameOf({ name }: Artifact): string {
+  return name
+}
