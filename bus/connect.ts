@@ -1,0 +1,108 @@
+/** The connection to NATS: one set of options, chosen by experiment, and errors that say what to do. */
+import { connect, ErrorCode, type NatsConnection, NatsError } from 'nats'
+
+export interface BusAddress {
+  url: string | string[]
+  token?: string | undefined
+  user?: string | undefined
+  password?: string | undefined
+  /** A file with the certificate authority that signed the server's certificate. */
+  ca?: string | undefined
+}
+
+export interface ConnectOptions extends BusAddress {
+  /** Shown in the server's list of connections. */
+  name: string
+  /** The only inbox a user with restricted permissions may read: `_INBOX_verify`. */
+  inboxPrefix?: string | undefined
+  /** Milliseconds for the first connection, for commands that people wait for. Without it: as long as it takes. */
+  timeout?: number | undefined
+}
+
+/** The bus could not be reached, or refused us. */
+export class BusUnreachable extends Error {
+  override name = 'BusUnreachable'
+  readonly hint: string
+  readonly retryable: boolean
+
+  constructor(message: string, { hint, retryable, cause }: { hint: string; retryable: boolean; cause: unknown }) {
+    super(message, { cause })
+    this.hint = hint
+    this.retryable = retryable
+  }
+}
+
+/**
+ * Connects and stays connected: after the first connection every loss is repaired by itself, however long it lasts.
+ * `pingInterval` finds a dead link within 15 s; by default nothing would be said for four minutes.
+ */
+export async function connectBus({
+  url,
+  token,
+  user,
+  password,
+  ca,
+  name,
+  inboxPrefix,
+  timeout,
+}: ConnectOptions): Promise<NatsConnection> {
+  try {
+    return await connect({
+      servers: url,
+      name,
+      ...(token === undefined ? {} : { token }),
+      ...(user === undefined ? {} : { user, pass: password ?? '' }),
+      ...(ca === undefined ? {} : { tls: { caFile: ca } }),
+      ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+      ...(timeout === undefined ? { waitOnFirstConnect: true } : { timeout }),
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      pingInterval: 5000,
+      maxPingOut: 2,
+    })
+  } catch (error) {
+    throw explain(error, Array.isArray(url) ? url.join(', ') : url)
+  }
+}
+
+function explain(error: unknown, url: string): BusUnreachable {
+  const code = error instanceof NatsError ? error.code : undefined
+  if (
+    code === ErrorCode.AuthorizationViolation ||
+    code === ErrorCode.BadAuthentication ||
+    code === ErrorCode.AuthenticationTimeout
+  )
+    return refused(
+      `nats: ${url} refused our name or secret`,
+      'Check nats.token, or nats.user and nats.password, in the configuration.',
+      error,
+    )
+  if (code === ErrorCode.ConnectionRefused)
+    return absent(`nats: nobody listens at ${url}`, 'Start the server, or correct nats.url in the configuration.', error)
+  if (code === ErrorCode.Timeout || code === ErrorCode.ConnectionTimeout)
+    return absent(`nats: ${url} did not answer in time`, 'Is it a NATS server, and does a firewall let us through?', error)
+  if (isCertificateProblem(error))
+    return refused(
+      `nats: the certificate of ${url} is not trusted`,
+      'Name the file of its certificate authority as nats.ca.',
+      error,
+    )
+  return absent(
+    `nats: cannot connect to ${url}: ${error instanceof Error ? error.message : String(error)}`,
+    'Check nats.url and the server.',
+    error,
+  )
+}
+
+function isCertificateProblem(error: unknown): boolean {
+  const text = error instanceof Error ? `${'code' in error ? String(error.code) : ''} ${error.message}` : ''
+  return /certificate|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/i.test(text)
+}
+
+function refused(message: string, hint: string, cause: unknown): BusUnreachable {
+  return new BusUnreachable(message, { hint, retryable: false, cause })
+}
+
+function absent(message: string, hint: string, cause: unknown): BusUnreachable {
+  return new BusUnreachable(message, { hint, retryable: true, cause })
+}
