@@ -87,9 +87,14 @@ export function filterOf(prefix: string, event: EventKind, host: string): string
 /** All outcomes of one step of one backup share one id, so that the stream keeps the first; what may repeat is one per cause. */
 export function messageId(fact: Fact, cause: string): string {
   const { event, data } = fact
-  if (event.once) return `${event.step}.${data.id ?? '_'}`
+  if (isSettling(fact)) return `${event.step}.${data.id}`
   const seventh = event.seventh ? `.${tokenOf(data, event.seventh)}` : ''
   return `${event.type}.${data.host ?? '_'}.${data.source ?? '_'}.${data.id ?? '_'}${seventh}.${cause}`
+}
+
+/** Whether this fact settles a step of a run. A message that named no backup settles nothing. */
+export function isSettling({ event, data }: Fact): boolean {
+  return event.once && data.id !== undefined
 }
 
 /** Facts are small; lists that can grow belong in a file beside the manifest. */
@@ -140,11 +145,12 @@ export function decode<Data extends Concern>(prefix: string, event: EventKind<Da
   return { envelope, data }
 }
 
-/** The host, source and id that a subject names, for what cannot be read otherwise. */
-export function concernOf(prefix: string, subject: string): Concern {
-  const [host, source, id] = subject.slice(prefix.length + 1).split('.').slice(2)
-  const named = (token: string | undefined) => (token === undefined || token === '_' ? undefined : token)
-  return { host: named(host), source: named(source), id: named(id) }
+/** The host, source, id and seventh token that a subject names, for what cannot be read otherwise. What is no name of ours is left out. */
+export function concernOf(prefix: string, subject: string, seventh?: string): Concern & Record<string, string | undefined> {
+  const [host, source, id, last] = subject.slice(prefix.length + 1).split('.').slice(2)
+  const named = (token: string | undefined) => (token && /^[a-z0-9][a-z0-9_-]*$/.test(token) ? token : undefined)
+  const backup = id && /^[a-z0-9][a-z0-9_-]*-\d{8}T\d{6}Z$/.test(id) ? id : undefined
+  return { host: named(host), source: named(source), id: backup, ...(seventh ? { [seventh]: named(last) ?? 'unnamed' } : {}) }
 }
 
 function tokenOf(data: Concern, field: string): string {

@@ -54,6 +54,7 @@ export interface Retry {
   sayFrom?: number
 }
 
+/** Data in, data out, known to the runner by name alone. */
 interface Declaration<Emits extends readonly EventKind[]> {
   /** The file's name, and the first word of what it publishes. */
   name: string
@@ -68,6 +69,8 @@ export interface HostFunction<Tools = unknown, On extends readonly EventKind[] =
   extends Declaration<Emits> {
   on: On
   handle(data: DataOf<On[number]>, context: Context<Tools>): Promise<FactOf<Emits[number]> | FactOf<Emits[number]>[]>
+  /** Takes back what `handle` left behind, after another outcome of this step was stored first. */
+  withdraw?(data: DataOf<On[number]>, context: Context<Tools>): Promise<void>
 }
 
 /** Takes ticks, once a cell. */

@@ -1,0 +1,64 @@
+/** One installation on one bus, opened: the connection, its stream, its buckets, and the times in force. */
+import { hostname } from 'node:os'
+import type { JetStreamClient, KV, NatsConnection } from 'nats'
+import type { Logger } from 'pino'
+import type { FactStore } from './facts.ts'
+import type { Memory } from './function.ts'
+import { type LeaseTimes, leaseTimes } from './lease.ts'
+import { openMemory } from './memory.ts'
+import { streamNames } from './streams.ts'
+
+/** Milliseconds. */
+export interface Times {
+  ackWait: number
+  heartbeat: number
+  /** Tries of a step, where the function does not say. */
+  attempts: number
+  /** How long running handlers may go on after SIGTERM. */
+  drain: number
+}
+
+export interface Cell extends FactStore {
+  connection: NatsConnection
+  js: JetStreamClient
+  /** Who we are, in leases and facts. */
+  worker: string
+  times: Times
+  lease: LeaseTimes
+  log: Logger
+  work: KV
+  waits: KV
+  run: Memory
+  planned: Memory
+}
+
+export interface CellOptions {
+  prefix: string
+  times: Times
+  log: Logger
+}
+
+/** A renewal that takes longer than this has failed: the holder's own clock decides. */
+const ANSWER_LIMIT = 4000
+
+/** Opens what `provision` made. */
+export async function openCell(connection: NatsConnection, { prefix, times, log }: CellOptions): Promise<Cell> {
+  const js = connection.jetstream({ timeout: ANSWER_LIMIT, checkAPI: false })
+  const names = streamNames(prefix)
+  const bucket = (name: string) => js.views.kv(name, { bindOnly: true, allow_direct: true })
+  const [work, waits, run, planned] = await Promise.all([bucket(names.work), bucket(names.waits), bucket(names.run), bucket(names.planned)])
+  return {
+    prefix,
+    stream: names.facts,
+    connection,
+    js,
+    worker: `${hostname()}.${process.pid}`,
+    times,
+    lease: leaseTimes(times.ackWait),
+    log,
+    work,
+    waits,
+    run: openMemory(run),
+    planned: openMemory(planned),
+  }
+}

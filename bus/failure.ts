@@ -1,0 +1,20 @@
+/** What an error says of itself, from whatever package it came: the bus reads fields, not classes. */
+import type { Failure } from './events.ts'
+
+/** Unknown errors are tried again; one that says `retryable: false` is not. */
+export function isRetryable(error: unknown): boolean {
+  return !(error instanceof Error && 'retryable' in error && error.retryable === false)
+}
+
+/** An error as a fact carries it. */
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), retryable: true }
+  const hint = 'hint' in error && typeof error.hint === 'string' ? { hint: error.hint } : {}
+  return { name: error.name, message: error.message.slice(0, 8192), ...hint, retryable: isRetryable(error) }
+}
+
+/** Milliseconds before try `attempt + 1`: 30 s, 2 min, 8 min … 1 h for an ack_wait of 30 s, ± 20 % so that failures spread out. */
+export function retryDelay(attempt: number, ackWait: number): number {
+  const delay = Math.min(ackWait * 4 ** (attempt - 1), ackWait * 120)
+  return Math.round(delay * (0.8 + 0.4 * Math.random()))
+}
