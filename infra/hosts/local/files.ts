@@ -1,0 +1,147 @@
+/** Files of this machine: whole or not there. Paths are absolute. */
+import { randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
+import { lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { codeOf, HoldfastError, InvalidInput } from '../../errors.ts'
+import type { Entry, Space } from '../host.ts'
+
+const LARGEST_READ = 64 * 1024 * 1024
+
+export async function readFile(path: string): Promise<Uint8Array> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    if (size > LARGEST_READ) throw new InvalidInput(`${path} has ${size} bytes: too many to hold in memory`)
+    return await file.readFile()
+  } finally {
+    await file.close()
+  }
+}
+
+export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  return orIfMissing(readFile(path), undefined)
+}
+
+export async function writeFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.partial`)
+  try {
+    const file = await open(temporary, 'wx', mode)
+    try {
+      await file.writeFile(data)
+      // open() leaves out what the umask forbids.
+      await file.chmod(mode)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await removeFile(temporary)
+    throw error
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** Names that are not UTF-8 come with U+FFFD in them, as Node gives them: walking those is a foreign tool's job. */
+export async function listDirectory(path: string): Promise<Entry[]> {
+  const names = await orIfMissing(readdir(path, { encoding: 'buffer' }), [])
+  const entries = await Promise.all(names.map(name => listed(path, name)))
+  return entries.filter(entry => entry !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Follows links. */
+export async function statFile(path: string): Promise<Entry | undefined> {
+  const stats = await orIfMissing(stat(path), undefined)
+  return stats && entryOf(basename(path), stats)
+}
+
+export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
+}
+
+export async function renameFile(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncDirectory(dirname(to))
+  if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from))
+}
+
+/** False where it is a directory. */
+export async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+    return true
+  } catch (error) {
+    if (missing(error)) return true
+    if (codeOf(error) === 'EISDIR' || codeOf(error) === 'EPERM') return false
+    throw error
+  }
+}
+
+export async function spaceAt(path: string): Promise<Space> {
+  const found = await orIfMissing(statfs(path), undefined)
+  if (!found) return spaceAt(dirname(path))
+  return { free: found.bavail * found.bsize, total: found.blocks * found.bsize }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Whether an error says that there is nothing at the path. */
+function missing(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
+}
+
+async function listed(directory: string, name: Buffer): Promise<Entry | undefined> {
+  // Gone since the directory was read: not an entry any more.
+  const stats = await orIfMissing(lstat(Buffer.concat([Buffer.from(`${directory}/`), name])), undefined)
+  return stats && entryOf(name.toString('utf8'), stats)
+}
+
+function entryOf(name: string, stats: Stats): Entry {
+  const type = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'link' : 'other'
+  return { name, type, size: type === 'file' ? stats.size : 0, modified: stats.mtime }
+}
+
+async function orIfMissing<Found, Else>(looking: Promise<Found>, otherwise: Else): Promise<Found | Else> {
+  try {
+    return await looking
+  } catch (error) {
+    if (missing(error)) return otherwise
+    throw error
+  }
+}
+
+const hints: Record<string, string> = {
+  ENOSPC: 'The disk is full. Free some space, or choose a place on another disk.',
+  EDQUOT: 'The quota is used up. Free some space, or have it raised.',
+  EACCES: 'Give the user that runs Holdfast the right to it, or run Holdfast as a user that has it.',
+  EPERM: 'Give the user that runs Holdfast the right to it, or run Holdfast as a user that has it.',
+  EROFS: 'The file system is mounted read-only. Look into the kernel log for why, then mount it writable.',
+  EXDEV: 'Both paths have to lie on one file system.',
+}
+
+/** Does something to a path and says on failure what that was. */
+export async function explained<Result>(host: string, deed: string, path: string, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act()
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error
+    const code = codeOf(error)
+    const hint = code === undefined ? undefined : hints[code]
+    throw new HoldfastError(`${host}: cannot ${deed} ${path}: ${reason(error)}`, { cause: error, ...(hint ? { hint } : {}) })
+  }
+}
+
+/** `ENOENT: no such file or directory, open '/x'` → `no such file or directory` */
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/^[A-Z0-9]+: ([^,]+), .*$/s, '$1') : String(error)
+}
