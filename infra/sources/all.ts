@@ -1,0 +1,10 @@
+/** Every kind of source there is, one line each. */
+import type { Source } from './source.ts'
+
+/** The verbs are given what the kind's own schema made of the options: the configuration sees to that. */
+export const sources: readonly Source[] = []
+
+/** The kind by its name; undefined where there is none. */
+export function sourceOf(kind: string): Source | undefined {
+  return sources.find(source => source.kind === kind)
+}
