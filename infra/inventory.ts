@@ -1,9 +1,10 @@
 /** Reads what backups lie below a root, from their own documents alone. */
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { z } from 'zod'
-import { HoldfastError, messageOf } from './errors.ts'
+import { codeOf, HoldfastError, messageOf } from './errors.ts'
 import type { Host } from './hosts/host.ts'
-import { COPIES, FAILED, HOLD, MANIFEST, unfinished, VERIFIED } from './layout.ts'
+import { COPIES, directoryName, FAILED, HOLD, MANIFEST, parseBackupId, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Drill, Failed, Hold, Manifest, Verified } from './manifest.ts'
 
 /** A backup as it lies somewhere, with what was learned since. */
@@ -38,17 +39,24 @@ export async function readInventory(host: Host, root: string, { source }: { sour
   const inventory: Inventory = { backups: [], unreadable: [] }
   for (const day of await host.list(root)) {
     if (day.type !== 'directory' || !dayPattern.test(day.name)) continue
-    const directories = (await host.list(join(root, day.name))).filter(entry => entry.type === 'directory' && mayBe(entry.name, source))
-    for (const { name } of directories) await readInto(inventory, host, join(root, day.name, name), source)
+    const names = (await host.list(join(root, day.name))).filter(({ type, name }) => type === 'directory' && mayBe(name, source))
+    await Promise.all(names.map(({ name }) => readInto(inventory, host, join(root, day.name, name))))
   }
-  inventory.backups.sort((a, b) => a.manifest.at.localeCompare(b.manifest.at))
+  inventory.backups.sort(byAge)
+  inventory.unreadable.sort((a, b) => compare(a.directory, b.directory))
   return inventory
+}
+
+/** Oldest first; two of one moment in the order of their directories. */
+export function byAge(a: Backup, b: Backup): number {
+  return compare(a.manifest.at, b.manifest.at) || compare(a.directory, b.directory)
 }
 
 /** One backup; undefined where there is no manifest. Throws where a document is not what it should be. */
 export async function readBackup(host: Host, directory: string): Promise<Backup | undefined> {
-  const manifest = await document(host, join(directory, MANIFEST), Manifest)
-  if (!manifest) return undefined
+  const bytes = await host.readIfThere(join(directory, MANIFEST))
+  if (!bytes) return undefined
+  const manifest = parseDocument(join(directory, MANIFEST), bytes, Manifest)
   const [verified, failed, hold, copies, drills] = await Promise.all([
     document(host, join(directory, VERIFIED), Verified),
     document(host, join(directory, FAILED), Failed),
@@ -56,21 +64,43 @@ export async function readBackup(host: Host, directory: string): Promise<Backup 
     document(host, join(directory, COPIES), Copies),
     readDrills(host, directory),
   ])
+  if (verified && verified.manifest !== sha256(bytes)) {
+    throw new BrokenDocument(join(directory, MANIFEST), 'it was changed after it was verified')
+  }
   return { manifest, directory, verified, failed, hold, copies: copies?.copies ?? [], drills }
 }
 
 function mayBe(name: string, source: string | undefined): boolean {
-  if (unfinished(name)) return false
-  return source ? name.startsWith(`${source}-`) : /-\d{6}Z$/.test(name)
+  const [, found] = /^([a-z0-9][a-z0-9_-]*)-\d{6}Z$/.exec(name) ?? []
+  return found !== undefined && (source === undefined || found === source)
 }
 
-async function readInto(inventory: Inventory, host: Host, directory: string, source: string | undefined): Promise<void> {
+async function readInto(inventory: Inventory, host: Host, directory: string): Promise<void> {
   try {
     const backup = await readBackup(host, directory)
-    if (backup && (!source || backup.manifest.source === source)) inventory.backups.push(backup)
+    if (!backup) return
+    refuseStranger(backup)
+    inventory.backups.push(backup)
   } catch (error) {
+    if (!concernsTheFile(error)) throw error
     inventory.unreadable.push({ directory, error: messageOf(error) })
   }
+}
+
+/** A manifest that speaks of another backup than the one whose place it lies in was copied there or edited. */
+function refuseStranger({ manifest, directory }: Backup): void {
+  const { id, source, day } = manifest
+  const place = join(day, directoryName(id))
+  if (!directory.endsWith(`/${place}`))
+    throw new BrokenDocument(join(directory, MANIFEST), `it is the manifest of ${id}, which belongs in ${place}`)
+  if (parseBackupId(id)?.source !== source) throw new BrokenDocument(join(directory, MANIFEST), `${id} is no backup of ${source}`)
+}
+
+const fileCodes = new Set(['EACCES', 'EPERM', 'EIO', 'EISDIR', 'ELOOP', 'EUCLEAN'])
+
+/** A host that cannot be reached says nothing about its backups; one bad sector says nothing about the others. */
+function concernsTheFile(error: unknown): boolean {
+  return error instanceof HoldfastError && (!error.retryable || fileCodes.has(codeOf(error.cause) ?? ''))
 }
 
 async function readDrills(host: Host, directory: string): Promise<Drill[]> {
@@ -81,14 +111,45 @@ async function readDrills(host: Host, directory: string): Promise<Drill[]> {
 
 async function document<T>(host: Host, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const bytes = await host.readIfThere(path)
-  if (!bytes) return undefined
+  return bytes && parseDocument(path, bytes, schema)
+}
+
+function parseDocument<T>(path: string, bytes: Uint8Array, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(json(path, bytes))
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw new BrokenDocument(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`)
+}
+
+function json(path: string, bytes: Uint8Array): unknown {
   try {
-    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')))
+    return JSON.parse(Buffer.from(bytes).toString('utf8'))
   } catch (error) {
-    throw new HoldfastError(`${path} is not what Holdfast writes: ${messageOf(error)}`, {
-      cause: error,
+    throw new BrokenDocument(path, messageOf(error), error)
+  }
+}
+
+/** A document that Holdfast did not write like this. */
+class BrokenDocument extends HoldfastError {
+  override name = 'BrokenDocument'
+  constructor(path: string, problem: string, cause?: unknown) {
+    super(`${path} is not what Holdfast writes: ${problem}`, {
+      cause,
       retryable: false,
-      hint: 'Somebody or something changed it. Restore from another copy, and keep this directory until you know why.',
+      hint: path.endsWith(`/${MANIFEST}`) ? restoreElsewhere : mend,
     })
   }
+}
+
+const restoreElsewhere =
+  'Somebody or something changed it. Restore from another copy, and keep this directory until you know why.'
+const mend =
+  'Somebody or something changed it. It is not part of the backup itself: put it right, or move it away, and try again.'
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

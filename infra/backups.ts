@@ -1,0 +1,94 @@
+/** What is done to a backup's directory after its manifest stands. Functions, vaults and the command line all use these. */
+import { randomBytes } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
+import type { z } from 'zod'
+import type { Host } from './hosts/host.ts'
+import { COPIES, FAILED, HOLD, unfinished, VERIFIED } from './layout.ts'
+import { Copies, type Copy, Failed, Hold, Verified } from './manifest.ts'
+
+const schemas = { [VERIFIED]: Verified, [FAILED]: Failed, [COPIES]: Copies, [HOLD]: Hold }
+type Schemas = typeof schemas
+
+/** Writes a document that is learned later beside the manifest, whole or not at all. */
+export async function writeDocument<Name extends keyof Schemas>(
+  host: Host,
+  directory: string,
+  name: Name,
+  data: z.infer<Schemas[Name]>,
+): Promise<void> {
+  await host.write(join(directory, name), documentText(name, data))
+}
+
+/** The text of such a document, as a vault's `annotate` takes it. */
+export function documentText<Name extends keyof Schemas>(name: Name, data: z.infer<Schemas[Name]>): string {
+  return `${JSON.stringify(schemas[name].parse(data), undefined, 2)}\n`
+}
+
+/** Keeps prune away from a backup, whatever its retention says. */
+export async function hold(host: Host, directory: string, why: Hold): Promise<void> {
+  await writeDocument(host, directory, HOLD, why)
+}
+
+/** Gives a backup back to its retention. */
+export async function unhold(host: Host, directory: string): Promise<void> {
+  await host.remove(join(directory, HOLD))
+}
+
+/** Notes one vault's copy in `copies.json`; a later note of the same vault takes the earlier one's place. One writer at a time. */
+export async function addCopy(host: Host, directory: string, copy: Copy): Promise<void> {
+  const bytes = await host.readIfThere(join(directory, COPIES))
+  const known = bytes ? Copies.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).copies : []
+  await writeDocument(host, directory, COPIES, { copies: [...known.filter(({ vault }) => vault !== copy.vault), copy] })
+}
+
+/** Takes a backup away: it is none from the first moment on. What an earlier try left of it goes too; what is not there is fine. */
+export async function removeBackup(host: Host, directory: string): Promise<void> {
+  const day = dirname(directory)
+  if (await host.stat(directory))
+    await host.rename(directory, join(day, `.${basename(directory)}.removing-${randomBytes(4).toString('hex')}`))
+  await cleanDay(host, day, ({ of, state }) => of === basename(directory) && state === 'removing')
+  await removeEmptyDay(host, day)
+}
+
+export interface Unfinished {
+  source: string
+  /** Of this backup alone: its directory's name, `zeus-020000Z`, and its day. Without it, of every backup of the source. */
+  backup?: { day: string; name: string }
+  /** Fences of writers that may still be at work. */
+  except?: readonly (string | number)[]
+}
+
+/** Removes the unfinished work on a source's backups below a root, and returns the directories that it removed. */
+export async function cleanUnfinished(host: Host, root: string, { source, backup, except = [] }: Unfinished): Promise<string[]> {
+  const spared = except.map(fence => `.partial-${fence}`)
+  const ours = new RegExp(`^${source}-\\d{6}Z$`)
+  const days = (await host.list(root)).filter(({ name, type }) => type === 'directory' && /^\d{4}-\d{2}-\d{2}$/.test(name))
+  const chosen = ({ of }: Leftover, name: string) =>
+    (backup ? of === backup.name : ours.test(of)) && !spared.some(end => name.endsWith(end))
+  const removed: string[] = []
+  for (const { name: day } of days.filter(({ name }) => !backup || name === backup.day)) {
+    const gone = await cleanDay(host, join(root, day), chosen)
+    if (gone.length) await removeEmptyDay(host, join(root, day))
+    removed.push(...gone)
+  }
+  return removed
+}
+
+type Leftover = NonNullable<ReturnType<typeof unfinished>>
+
+async function cleanDay(host: Host, day: string, chosen: (leftover: Leftover, name: string) => boolean): Promise<string[]> {
+  const removed: string[] = []
+  for (const { name } of await host.list(day)) {
+    const leftover = unfinished(name)
+    if (!leftover || !chosen(leftover, name)) continue
+    await host.remove(join(day, name))
+    removed.push(join(day, name))
+  }
+  return removed
+}
+
+/** A day directory is made by whoever needs it, so that one may come into being in the meantime: then it stays. */
+async function removeEmptyDay(host: Host, day: string): Promise<void> {
+  if ((await host.list(day)).length || !(await host.stat(day))) return
+  await host.run(['rmdir', '--ignore-fail-on-non-empty', '--', await host.resolve(day)])
+}
