@@ -1,5 +1,22 @@
 /** What `holdfast.yaml` says, read, checked and filled with defaults. */
+import type { Kinds } from './config/draft.ts'
+import { readConfigurationWith } from './config/read.ts'
 import type { Policy } from './retention.ts'
+import { sources } from './sources/all.ts'
+import { vaults } from './vaults/all.ts'
+
+export { ConfigurationInvalid, formatProblem, type Problem } from './config/problems.ts'
+
+/** The kinds of sources and vaults that Holdfast knows. */
+export const allKinds: Kinds = { sources, vaults }
+
+/** Reads and checks a configuration file; throws `ConfigurationInvalid` with everything that is wrong at once. */
+export function readConfiguration(
+  file: string,
+  { env = process.env, kinds = allKinds }: { env?: Record<string, string | undefined>; kinds?: Kinds } = {},
+): Promise<Configuration> {
+  return readConfigurationWith(file, { env, kinds })
+}
 
 export interface HostConfig {
   /** What vault paths show. Default: the name. */
