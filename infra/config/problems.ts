@@ -112,11 +112,10 @@ function wrongType(issue: Issue & { code: 'invalid_type' }, path: Path, value: u
 }
 
 function mismatch(expected: string, path: Path, value: unknown): Finding {
-  return {
-    path,
-    message: value === undefined ? `missing; expected ${expected}` : `expected ${expected}, found ${describe(value)}`,
-    expected,
-  }
+  if (value === undefined) return { path, message: `missing; expected ${expected}`, expected }
+  // What may hold a secret written straight into the file is not repeated.
+  const found = secretKey.test(String(path.at(-1))) ? '' : `, found ${describe(value)}`
+  return { path, message: `expected ${expected}${found}`, expected }
 }
 
 const secretKey = /pass|token|secret|key|url/i
