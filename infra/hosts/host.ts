@@ -11,11 +11,11 @@ export interface RunOptions {
   timeout?: number
   /** Ends the command and everything it started. */
   signal?: AbortSignal
-  /** Exit codes that are not a failure. Default: 0 alone. */
+  /** Exit codes that are not a failure. Default: 0 alone. Death by a signal counts as 128 + its number. */
   okCodes?: readonly number[]
-  /** Called with each line of stderr while the command runs. */
+  /** Called with each line of stderr that is not empty while the command runs (lines end at \n or \r). A throw ends the command. */
   onStderr?: (line: string) => void
-  /** Called with each line of stdout while the command runs (lines end at \n or \r). */
+  /** The same for stdout. */
   onStdout?: (line: string) => void
 }
 

@@ -4,6 +4,7 @@ import type { Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, HoldfastError, InvalidInput } from '../../errors.ts'
+import { hintForCode } from '../hints.ts'
 import type { Entry, Space } from '../host.ts'
 
 const LARGEST_READ = 64 * 1024 * 1024
@@ -24,7 +25,8 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
 }
 
 export async function writeFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.partial`)
+  // The name that whoever sweeps up leftovers knows; cut, for names end at 255 bytes.
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 50)}.partial-${randomBytes(8).toString('hex')}`)
   try {
     const file = await open(temporary, 'wx', mode)
     try {
@@ -120,24 +122,16 @@ async function orIfMissing<Found, Else>(looking: Promise<Found>, otherwise: Else
   }
 }
 
-const hints: Record<string, string> = {
-  ENOSPC: 'The disk is full. Free some space, or choose a place on another disk.',
-  EDQUOT: 'The quota is used up. Free some space, or have it raised.',
-  EACCES: 'Give the user that runs Holdfast the right to it, or run Holdfast as a user that has it.',
-  EPERM: 'Give the user that runs Holdfast the right to it, or run Holdfast as a user that has it.',
-  EROFS: 'The file system is mounted read-only. Look into the kernel log for why, then mount it writable.',
-  EXDEV: 'Both paths have to lie on one file system.',
-}
-
 /** Does something to a path and says on failure what that was. */
 export async function explained<Result>(host: string, deed: string, path: string, act: () => Promise<Result>): Promise<Result> {
   try {
     return await act()
   } catch (error) {
     if (error instanceof HoldfastError) throw error
-    const code = codeOf(error)
-    const hint = code === undefined ? undefined : hints[code]
-    throw new HoldfastError(`${host}: cannot ${deed} ${path}: ${reason(error)}`, { cause: error, ...(hint ? { hint } : {}) })
+    throw new HoldfastError(`${host}: cannot ${deed} ${path}: ${reason(error)}`, {
+      cause: error,
+      ...hintForCode(codeOf(error)),
+    })
   }
 }
 

@@ -1,6 +1,7 @@
 /** The members of a pipe: started together, judged together. */
 import type { ChildProcess } from 'node:child_process'
 import { CommandFailed, HoldfastError, messageOf } from '../../errors.ts'
+import { hintForText } from '../hints.ts'
 import type { Output, Stage } from '../host.ts'
 import { lineListener, type Tail, tail } from '../lines.ts'
 import { type Ending, missing, start } from './child.ts'
@@ -60,8 +61,8 @@ export function listen(
   onStdout: ((line: string) => void) | undefined,
   fail: (error: unknown) => void,
 ): void {
-  child.stderr?.on('data', stderr.write)
-  child.stdout?.on('data', (chunk: Uint8Array) => stdout.push(chunk))
+  child.stderr?.on('error', fail).on('data', stderr.write)
+  child.stdout?.on('error', fail).on('data', (chunk: Uint8Array) => stdout.push(chunk))
   for (const [stream, onLine] of [[child.stderr, stage.onStderr] as const, [child.stdout, onStdout] as const]) {
     if (!stream || !onLine) continue
     const lines = lineListener(onLine)
@@ -113,7 +114,7 @@ export function failure(host: string, { stage, ending, stderr }: Member, timedOu
       { hint: `Install ${argv[0]} on ${host}, or put it on the PATH of Holdfast.`, retryable: false },
     )
   }
-  return new CommandFailed(outcome, { cause: ending?.error })
+  return new CommandFailed(outcome, { cause: ending?.error, ...hintForText(text) })
 }
 
 /** What a member that succeeded wrote. */

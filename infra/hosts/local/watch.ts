@@ -4,6 +4,8 @@ import { failure, type Member } from './members.ts'
 
 /** Once a member has failed, how long the others have to end by themselves. */
 const GRACE = 5000
+/** A longer one would go off at once. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 export interface Ender {
   /** Ends all at once; `finish` throws the error. */
@@ -39,7 +41,8 @@ export function watch(
     if (member) fail(failure(host, member, true))
   }
   signal?.addEventListener('abort', abort, { once: true })
-  const timer = timeout === undefined ? undefined : setTimeout(late, timeout)
+  if (signal?.aborted) abort()
+  const timer = timeout === undefined ? undefined : setTimeout(late, Math.min(timeout, LONGEST_TIMER))
   return {
     fail,
     doomed() {
