@@ -1,7 +1,7 @@
 /** A place away from the source that keeps copies. One file per kind. */
 import type { z } from 'zod'
 import type { Host, Space } from '../hosts/host.ts'
-import type { Backup } from '../inventory.ts'
+import type { Backup, Unreadable } from '../inventory.ts'
 import type { Copy, Manifest } from '../manifest.ts'
 import type { Progress } from '../sources/source.ts'
 
@@ -24,6 +24,14 @@ export interface GetWork {
   progress(progress: Progress): void
 }
 
+export interface ListFilter {
+  source?: string
+  /** Copies of the host that has this label alone: a vault may serve several cells. */
+  label?: string
+  /** Told of each thing that stands where a copy could be, and cannot be read. */
+  unreadable?(found: Unreadable): void
+}
+
 /**
  * What an implementer must guarantee:
  * - A copy is whole or not there: temporary names, checksums compared at the far end, manifest last.
@@ -37,7 +45,7 @@ export interface Vault {
   readonly host: Host | undefined
   put(work: PutWork): Promise<Copy>
   /** Every whole copy, of one source where named, oldest first. */
-  list(filter?: { source?: string }): Promise<Backup[]>
+  list(filter?: ListFilter): Promise<Backup[]>
   get(backup: Backup, work: GetWork): Promise<void>
   /** Re-reads the copy; throws `VerificationFailed` unless every artifact is what the manifest says. */
   check(backup: Backup, signal: AbortSignal): Promise<void>
