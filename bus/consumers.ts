@@ -37,9 +37,14 @@ export function consumerConfig({ name, filter, ackWait }: ConsumerOptions): Part
   }
 }
 
-/** Makes the consumer or mends its settings, and checks that the server took them: old ones drop what they do not know. */
+/**
+ * Makes the consumer or mends its settings, and checks that the server took them: old ones drop what they do not know.
+ * One that is as it should be is only looked at, which every function's own user may do.
+ */
 export async function ensureConsumer(jsm: JetStreamManager, stream: string, options: ConsumerOptions): Promise<ConsumerInfo> {
   const wanted = consumerConfig(options)
+  const found = await findConsumer(jsm, stream, options.name)
+  if (found && differences(found.config, wanted).length === 0) return found
   const info = await addConsumer(jsm, stream, wanted)
   const wrong = differences(info.config, wanted)
   if (wrong.length === 0) return info
@@ -47,6 +52,17 @@ export async function ensureConsumer(jsm: JetStreamManager, stream: string, opti
     `nats: consumer ${options.name} of ${stream} has other settings than asked: ${wrong.join(', ')}`,
     `Remove it, it is made anew and reads from the beginning: nats consumer rm ${stream} ${options.name}`,
   )
+}
+
+const CONSUMER_NOT_FOUND = 10014
+
+async function findConsumer(jsm: JetStreamManager, stream: string, name: string): Promise<ConsumerInfo | undefined> {
+  try {
+    return await jsm.consumers.info(stream, name)
+  } catch (error) {
+    if (refusalOf(error)?.code === CONSUMER_NOT_FOUND) return undefined
+    throw error
+  }
 }
 
 async function addConsumer(jsm: JetStreamManager, stream: string, wanted: Partial<ConsumerConfig>): Promise<ConsumerInfo> {

@@ -1,15 +1,16 @@
 /** What a handler gets besides the data. */
 import type { Logger } from 'pino'
 import type { Cell } from './cell.ts'
-import type { Concern } from './event.ts'
+import type { Concern, EventKind } from './event.ts'
 import { findFact } from './facts.ts'
-import type { Context } from './function.ts'
+import { type Context, TICK } from './function.ts'
 import type { Lease } from './lease.ts'
 import type { InHand } from './message.ts'
 
 export interface ContextParts<Tools> {
   cell: Cell
   fn: { name: string }
+  event: EventKind | undefined
   tools: Tools
   hand: InHand
   concern: Concern
@@ -24,12 +25,13 @@ export interface ContextParts<Tools> {
 const PROGRESS_EVERY = 1000
 
 export function contextOf<Tools>(parts: ContextParts<Tools>): Context<Tools> {
-  const { cell, tools, hand, cause, attempt, lease, signal, log } = parts
+  const { cell, tools, hand, event, cause, attempt, lease, signal, log } = parts
   return {
     tools,
     signal,
     log,
     cause: { id: cause, time: hand.time, sequence: hand.sequence },
+    came: event?.type ?? TICK,
     attempt,
     fence: lease.fence,
     progress: progressOf(parts),

@@ -10,7 +10,7 @@ import { type Concern, concernOf, decode, type EventKind, type Fact, MalformedFa
 import type { Failure } from './events.ts'
 import { failureOf, isRetryable, retryDelay } from './failure.ts'
 import { firstStored, store } from './facts.ts'
-import { type AnyFunction, type Context, NotYet, TICK } from './function.ts'
+import { type AnyFunction, type Context, NotYet, PartlyDone, TICK } from './function.ts'
 import { acquireLease, type Lease } from './lease.ts'
 import { type InHand, inHand } from './message.ts'
 import { type EventStep, outcomesOf } from './outcomes.ts'
@@ -127,6 +127,7 @@ async function speak<Tools>({ cell, fn, cause, lease, outcomes }: Job<Tools>, fa
 /** The ways back of a try that did not succeed. Whoever lost the message says nothing at all. */
 async function giveBack<Tools>(job: Job<Tools>, error: unknown, context: Context<Tools>): Promise<void> {
   const { hand, lease, leaving, attempt, cell } = job
+  if (error instanceof PartlyDone && !lease.signal.aborted) for (const fact of error.facts) await speak(job, fact)
   if (lease.signal.aborted) {
     context.log.warn({ err: error }, 'not ours any more: stopped without a word')
   } else if (leaving.aborted) {

@@ -54,6 +54,8 @@ const Due = z.object({
 
 /** What holds the point in time, how consistent. */
 const Snapshotted = Due.extend({
+  /** Where the host keeps its backups: release must not ask the configuration. */
+  root: z.string(),
   snapshot: z.object({
     at: moment,
     consistency: z.object({ asked: Consistency, achieved: Consistency }),
@@ -66,6 +68,8 @@ const Snapshotted = Due.extend({
 
 const Exported = Snapshotted.extend({
   directory: z.string(),
+  /** SHA-256 of manifest.json: an edited one is noticed. */
+  manifest: z.string(),
   bytes: count,
   artifacts: count,
   warnings: Warnings,

@@ -1,6 +1,6 @@
 /** What a function is: data and one handler. The runner in deliver.ts does everything else. */
 import type { Logger } from 'pino'
-import type { Concern, DataOf, EventKind, FactOf } from './event.ts'
+import type { Concern, DataOf, EventKind, Fact, FactOf } from './event.ts'
 import type { TickData } from './events.ts'
 
 /** State that outlives a message: a KV bucket without a time limit. */
@@ -21,6 +21,8 @@ export interface Context<Tools> {
   log: Logger
   /** Id and stream time of the message. What is derived from "now" is derived from this, so that a second try derives the same. */
   cause: { id: string; time: Date; sequence: number }
+  /** The type of the fact that came, `prune.done`; `tick` for a tick. */
+  came: string
   /** 1 for the first try. Waiting is not trying. */
   attempt: number
   /** The revision of the lease: part of every temporary name, so that two owners never write to one place. */
@@ -44,6 +46,20 @@ export class NotYet extends Error {
   constructor(reason: string, delay: number) {
     super(reason)
     this.delay = delay
+  }
+}
+
+/** Thrown where some of the work is done and said, and the rest failed: its facts are published, then it counts as the error it wraps. */
+export class PartlyDone extends Error {
+  override name = 'PartlyDone'
+  readonly facts: Fact[]
+  readonly retryable: boolean
+  readonly hint: string | undefined
+  constructor(facts: Fact[], failure: { message: string; hint?: string | undefined; retryable: boolean; cause: unknown }) {
+    super(failure.message, { cause: failure.cause })
+    this.facts = facts
+    this.retryable = failure.retryable
+    this.hint = failure.hint
   }
 }
 

@@ -50,8 +50,8 @@ export type Manifest = z.infer<typeof Manifest>
 export const Check = z.object({ name: z.string(), result: z.string() })
 export type Check = z.infer<typeof Check>
 
-/** `verified.json` */
-export const Verified = z.object({ at: z.iso.datetime(), checks: z.array(Check) })
+/** `verified.json`. `manifest` is the SHA-256 of the manifest.json that was verified: one that was edited since is noticed. */
+export const Verified = z.object({ at: z.iso.datetime(), manifest: z.string().regex(/^[0-9a-f]{64}$/), checks: z.array(Check) })
 /** `failed.json` */
 export const Failed = z.object({ at: z.iso.datetime(), error: z.string(), hint: z.string().optional() })
 /** `hold.json`: keeps prune away. */

@@ -1,0 +1,134 @@
+/** Brings the data into the backup directory: artifacts, RESTORE.md, then the manifest, then the final name. */
+import { join } from 'node:path'
+import { type Exported, events, type Snapshotted } from '../bus/events.ts'
+import { cleanUnfinished, hold, removeBackup } from '../infra/backups.ts'
+import type { Host } from '../infra/hosts/host.ts'
+import { readBackup } from '../infra/inventory.ts'
+import { backupDirectory, directoryName, MANIFEST, partialDirectory, RESTORE } from '../infra/layout.ts'
+import type { Artifact, Manifest } from '../infra/manifest.ts'
+import { hashManifest } from '../infra/proof.ts'
+import type { Captured, CaptureWork } from '../infra/sources/source.ts'
+import type { ProtectedSource } from '../infra/tools.ts'
+import { hashFiles } from '../infra/tools/checksums.ts'
+import { type WarningList, warningList } from '../infra/warnings.ts'
+import { defineFunction, type FunctionContext } from './define.ts'
+
+const WARNINGS = 'warnings.txt'
+
+export default defineFunction({
+  name: 'export',
+  on: [events.snapshot.done],
+  emits: [events.export.done],
+  async handle(snapshotted, context) {
+    const source = context.tools.source(snapshotted.source)
+    const final = backupDirectory(snapshotted.root, snapshotted)
+    const there = await exportedBy(source.host, final, snapshotted)
+    if (there) return events.export.done(there)
+    const partial = await openPartial(source.host, snapshotted, context)
+    await writeBackup(source, partial, snapshotted, context)
+    await rename(source.host, partial, final)
+    const exported = await exportedBy(source.host, final, snapshotted)
+    if (!exported) throw new Error(`${final}: written and renamed, and now it is gone`)
+    return events.export.done(exported)
+  },
+  async withdraw(snapshotted, { tools }) {
+    await removeBackup(tools.source(snapshotted.source).host, backupDirectory(snapshotted.root, snapshotted))
+  },
+})
+
+/** What the manifest in the final directory says, whoever wrote it: the only source of `export.done`. */
+async function exportedBy(host: Host, directory: string, snapshotted: Snapshotted): Promise<Exported | undefined> {
+  const backup = await readBackup(host, directory)
+  if (!backup) return undefined
+  const { bytes, artifacts, warnings, parent, consistency } = backup.manifest
+  const manifest = await hashManifest(host, directory)
+  if (!manifest) return undefined
+  return { ...snapshotted, directory, manifest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
+}
+
+/** Partials of earlier tries go; ours carries the fence, so that a writer who lost the message cannot write into it. */
+async function openPartial(host: Host, backup: Snapshotted, { fence }: FunctionContext): Promise<string> {
+  await cleanUnfinished(host, backup.root, { source: backup.source, backup: { day: backup.day, name: directoryName(backup.id) } })
+  const partial = partialDirectory(backup.root, backup, fence)
+  await host.makeDirectory(partial)
+  return partial
+}
+
+async function writeBackup(source: ProtectedSource, directory: string, backup: Snapshotted, context: FunctionContext): Promise<void> {
+  const { host, driver, config } = source
+  const warnings = warningList(backup.snapshot.warnings.first)
+  const work: CaptureWork<unknown> = {
+    host,
+    source: backup.source,
+    id: backup.id,
+    options: config.options,
+    signal: context.signal,
+    progress: context.progress,
+    warn: warnings.add,
+    directory,
+    held: backup.snapshot,
+  }
+  const captured = await driver.export(work)
+  const names = await writeTexts(host, directory, captured, warnings)
+  const artifacts = await artifactsOf(host, directory, captured, names, context.signal)
+  if (backup.keep) await hold(host, directory, { at: context.cause.time.toISOString(), reason: backup.reason ?? 'asked for with keep: forever' })
+  const manifest = manifestOf(source, backup, captured, artifacts, warnings)
+  await host.write(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+async function writeTexts(host: Host, directory: string, { instructions }: Captured, warnings: WarningList): Promise<string[]> {
+  await host.write(join(directory, RESTORE), instructions)
+  if (warnings.all().length <= warnings.summary().first.length) return [RESTORE]
+  await host.write(join(directory, WARNINGS), `${warnings.all().join('\n')}\n`)
+  return [RESTORE, WARNINGS]
+}
+
+/** Sizes of all, and the checksums that the kind did not take while it wrote. */
+async function artifactsOf(host: Host, directory: string, { artifacts }: Captured, texts: string[], signal: AbortSignal): Promise<Artifact[]> {
+  const known = new Map(artifacts.map(({ name, sha256 }) => [name, sha256]))
+  const unhashed = [...artifacts.filter(({ sha256 }) => !sha256).map(({ name }) => name), ...texts]
+  const hashed = new Map((await hashFiles(host, directory, unhashed, signal)).map(artifact => [artifact.name, artifact]))
+  return Promise.all(
+    [...artifacts.map(({ name }) => name), ...texts].map(async name => {
+      const sha256 = known.get(name)
+      const stat = await host.stat(join(directory, name))
+      if (!stat) throw new Error(`${join(directory, name)} is gone while it is being written`)
+      return sha256 ? { name, bytes: stat.size, sha256 } : (hashed.get(name) ?? { name, bytes: stat.size, sha256: '' })
+    }),
+  )
+}
+
+function manifestOf(source: ProtectedSource, backup: Snapshotted, captured: Captured, artifacts: Artifact[], warnings: WarningList): Manifest {
+  const { id, at, day, plans, mode, reason, kind } = backup
+  return {
+    version: 1,
+    id,
+    source: backup.source,
+    kind,
+    host: { name: backup.host, label: source.hostConfig.label },
+    at,
+    captured: { from: captured.captured.from.toISOString(), to: captured.captured.to.toISOString() },
+    day,
+    plans,
+    ...(mode ? { mode } : {}),
+    ...(reason ? { reason } : {}),
+    parent: captured.parent,
+    consistency: captured.consistency,
+    encryption: null,
+    artifacts,
+    bytes: artifacts.reduce((sum, { bytes }) => sum + bytes, 0),
+    tools: backup.snapshot.tools,
+    warnings: warnings.summary(),
+    details: captured.details,
+  }
+}
+
+/** The rename fails where somebody finished first: then what lies there counts, and ours goes. */
+async function rename(host: Host, partial: string, final: string): Promise<void> {
+  try {
+    await host.rename(partial, final)
+  } catch (error) {
+    if (!(await host.stat(join(final, MANIFEST)))) throw error
+    await host.remove(partial)
+  }
+}

@@ -1,0 +1,155 @@
+/** Names the sources that are due by their schedule, or that a tick asks for. Says what it refuses and what was missed. */
+import type { FactOf } from '../bus/event.ts'
+import { type Due, events, type Failure, type TickData } from '../bus/events.ts'
+import { failureOf } from '../bus/failure.ts'
+import { TICK } from '../bus/function.ts'
+import { otherHolder } from '../bus/hold.ts'
+import { InvalidInput, messageOf } from '../infra/errors.ts'
+import { readInventory } from '../infra/inventory.ts'
+import { backupId, dayIn } from '../infra/layout.ts'
+import { slotsBetween } from '../infra/schedule.ts'
+import type { ProtectedSource } from '../infra/tools.ts'
+import { defineTickFunction, type FunctionContext } from './define.ts'
+
+/** A clock's tick that is older has been overtaken by the next one: what it would plan is caught up. */
+const CLOCK_TICK_AGE = 90_000
+
+const emits = [events.plan.due, events.plan.rejected, events.plan.missed]
+type Planned = FactOf<(typeof emits)[number]>
+
+export default defineTickFunction({
+  name: 'plan',
+  on: TICK,
+  emits,
+  async handle(tick, context) {
+    const { tools, cause } = context
+    if (tick.error !== undefined) return [reject({}, new InvalidInput(tick.error), context, tick.input)]
+    const { data, clock } = tick
+    const age = Date.now() - cause.time.getTime()
+    if (clock && age > CLOCK_TICK_AGE) return []
+    if (!clock && age > tools.configuration.settings.tickMaxAge) return [tooOld(data, context)]
+    if (data.sources) return (await Promise.all(data.sources.map(source => asked(source, data, context)))).flat()
+    if (data.plans) return triggered(data.plans, data, context)
+    return (await Promise.all(Object.keys(tools.configuration.sources).map(source => scheduled(source, context)))).flat()
+  },
+})
+
+/** One named source, now. The id comes from the tick's stream time: the same tick read twice asks for the same backup. */
+async function asked(name: string, data: TickData, context: FunctionContext, plans?: string[]): Promise<Planned[]> {
+  try {
+    const source = context.tools.source(name)
+    return [await plan(source, plans ?? source.config.plans, context.cause.time, data, context)]
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error
+    return [reject(/^[a-z0-9][a-z0-9_-]*$/.test(name) ? { source: name } : {}, error, context, JSON.stringify(name))]
+  }
+}
+
+async function triggered(plans: string[], data: TickData, context: FunctionContext): Promise<Planned[]> {
+  const sources = Object.entries(context.tools.configuration.sources)
+  const mine = (own: string[]) => plans.filter(name => own.includes(name))
+  const chosen = sources.filter(([, config]) => mine(config.plans).length > 0)
+  return (await Promise.all(chosen.map(([name, config]) => asked(name, data, context, mine(config.plans))))).flat()
+}
+
+/** What the schedule says. Slots stay due until the stream holds their fact: only then `planned` moves on. */
+async function scheduled(name: string, context: FunctionContext): Promise<Planned[]> {
+  const source = context.tools.source(name)
+  const found = await Promise.all(source.config.plans.map(plan => dueSlot(source, plan, context)))
+  const due = found.filter(slot => slot !== undefined)
+  const newest = due.toSorted((a, b) => b.slots.newest.getTime() - a.slots.newest.getTime())[0]?.slots.newest
+  if (!newest) return []
+  const concern = { source: name, host: source.config.host, id: backupId(name, newest) }
+  if ((await context.find(events.plan.due, concern)) ?? (await context.find(events.plan.rejected, concern))) {
+    await Promise.all(due.map(({ plan, slots }) => context.planned.put(`${name}.${plan}`, slots.newest.toISOString())))
+    return []
+  }
+  const missed = due.filter(({ slots }) => slots.missed > 0).map(({ plan, slots }) => sayMissed(concern, plan, slots, newest))
+  return [...missed, await plan(source, due.map(({ plan }) => plan), newest, {}, context)]
+}
+
+type DueSlot = { plan: string; slots: NonNullable<ReturnType<typeof slotsBetween>> }
+
+async function dueSlot(source: ProtectedSource, plan: string, context: FunctionContext): Promise<DueSlot | undefined> {
+  const timing = context.tools.plan(plan)
+  const since = (await context.planned.get(`${source.name}.${plan}`))?.value
+  if (!since) await firstSight(source, plan, context)
+  const after = since ? new Date(since) : undefined
+  const slots = after && slotsBetween(timing, source.config.host, after, context.cause.time)
+  return slots && { plan, slots }
+}
+
+/** A plan nobody has planned by yet begins with its newest backup, else now: a new bus does not start everything at once. */
+async function firstSight({ name, host, hostConfig }: ProtectedSource, plan: string, { planned, cause }: FunctionContext): Promise<void> {
+  const { backups } = await readInventory(host, hostConfig.root, { source: name })
+  const newest = backups.findLast(({ manifest }) => manifest.plans.includes(plan))?.manifest.at
+  await planned.create(`${name}.${plan}`, newest ?? cause.time.toISOString())
+}
+
+/** The due, or why not: a source with an open run is refused, one that is planned for this second already is not planned twice. */
+async function plan(source: ProtectedSource, plans: string[], at: Date, data: TickData, context: FunctionContext): Promise<Planned> {
+  const { config, name } = source
+  const due = dueOf(source, plans, at, data, context)
+  const concern = { source: name, host: config.host, id: due.id }
+  const holder = await otherHolder(concern, context)
+  if (holder) return reject(concern, overlap(name, holder), context)
+  const there = await context.find(events.plan.due, concern)
+  if (there && there.cause !== due.cause) return reject(concern, alreadyPlanned(there), context)
+  await notePlanned(due, context)
+  return events.plan.due(due)
+}
+
+function dueOf({ name, config }: ProtectedSource, plans: string[], at: Date, data: TickData, { tools, cause }: FunctionContext): Due {
+  const second = new Date(Math.floor(at.getTime() / 1000) * 1000)
+  const first = plans[0] === undefined ? undefined : tools.plan(plans[0])
+  const windows = plans.flatMap(plan => tools.plan(plan).window ?? [])
+  const expires = windows.length ? { expires: new Date(second.getTime() + Math.max(...windows)).toISOString() } : {}
+  const { mode, keep, reason } = data
+  return {
+    id: backupId(name, second),
+    source: name,
+    host: config.host,
+    kind: config.kind,
+    at: second.toISOString(),
+    day: dayIn(first?.zone ?? 'UTC', second),
+    plans,
+    cause: cause.id,
+    ...(mode ? { mode } : {}),
+    ...(keep ? { keep } : {}),
+    ...(reason ? { reason } : data.cause ? { reason: `triggered by ${data.cause}` } : {}),
+    ...(data.sources || data.plans ? {} : expires),
+  }
+}
+
+/** The newest due of a source: an older one that has not begun is overtaken by it. */
+async function notePlanned({ source, id }: Due, { planned }: FunctionContext): Promise<void> {
+  const newest = (await planned.get(`due.${source}`))?.value
+  if (!newest || newest < id) await planned.put(`due.${source}`, id)
+}
+
+function sayMissed(concern: { source: string; host: string; id: string }, plan: string, slots: DueSlot['slots'], planned: Date): Planned {
+  const [from, to, instead] = [slots.oldest, slots.newest, planned].map(date => date.toISOString())
+  return events.plan.missed({ ...concern, plan, missed: slots.missed, from: from ?? '', to: to ?? '', planned: instead ?? '' })
+}
+
+type Refused = { source?: string; host?: string; id?: string }
+
+function reject(concern: Refused, error: InvalidInput, { cause }: FunctionContext, input?: string): Planned {
+  const failure: Failure = { ...failureOf(error), message: messageOf(error).slice(0, 4096) }
+  return events.plan.rejected({ ...concern, error: failure, cause: cause.id, ...(input ? { input: input.slice(0, 1024) } : {}) })
+}
+
+function overlap(source: string, holder: string): InvalidInput {
+  return new InvalidInput(`${source} is being backed up: ${holder} has not ended`, { hint: 'Ask again when it is done: holdfast status' })
+}
+
+function alreadyPlanned({ id, mode, reason }: Due): InvalidInput {
+  const how = [mode && `mode ${mode}`, reason && `"${reason}"`].filter(Boolean).join(', ')
+  return new InvalidInput(`already planned as ${id}${how ? ` (${how})` : ''}`, { hint: `Follow it: holdfast status` })
+}
+
+function tooOld({ sources }: TickData, context: FunctionContext): Planned {
+  const at = context.cause.time.toISOString()
+  const error = new InvalidInput(`asked for at ${at}, which is too long ago to be meant now`, { hint: 'Ask again, or raise settings.tickMaxAge.' })
+  return reject({}, error, context, JSON.stringify(sources ?? []))
+}

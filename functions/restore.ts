@@ -1,0 +1,40 @@
+/** Brings a backup back: finds the nearest copy, proves it, stops the service, puts the data in place, waits for its health. */
+import { events } from '../bus/events.ts'
+import { NotYet } from '../bus/function.ts'
+import { letGo, takeHold } from '../bus/hold.ts'
+import { locate } from '../infra/find.ts'
+import { placesOf } from '../infra/places.ts'
+import { restoreFrom } from '../infra/recover.ts'
+import { defineFunction } from './define.ts'
+
+const LOOK_AGAIN = 2000
+
+export default defineFunction({
+  name: 'restore',
+  on: [events.ask.restore],
+  emits: [events.restore.done],
+  async handle(asked, context) {
+    const { tools, signal, progress, log } = context
+    const { id, source, host, request, vault, to, keepAside } = asked
+    const mine = { source, host, id, request }
+    // A source is not backed up while it is being put back, nor the other way round.
+    const holder = to === undefined ? await takeHold(mine, context) : undefined
+    if (holder) throw new NotYet(`${source} is held by ${holder}`, LOOK_AGAIN)
+    try {
+      const located = await locate(placesOf(tools, vault), id)
+      const restored = await restoreFrom({
+        tools,
+        located,
+        to,
+        keepAside: keepAside ?? false,
+        token: request,
+        signal,
+        progress,
+        warn: message => log.warn(message),
+      })
+      return events.restore.done({ ...asked, source, host, ...restored })
+    } finally {
+      if (!signal.aborted) await letGo(mine, context)
+    }
+  },
+})

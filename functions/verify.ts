@@ -1,0 +1,32 @@
+/** Proves the artifacts: the manifest is the one that was written, every checksum fits, and the kind itself can read them. */
+import { join } from 'node:path'
+import { events } from '../bus/events.ts'
+import { writeDocument } from '../infra/backups.ts'
+import { VerificationFailed } from '../infra/errors.ts'
+import { FAILED, VERIFIED } from '../infra/layout.ts'
+import { prove } from '../infra/proof.ts'
+import { defineFunction } from './define.ts'
+
+export default defineFunction({
+  name: 'verify',
+  on: [events.export.done],
+  emits: [events.verify.done],
+  async handle(backup, { tools, signal, progress, log }) {
+    const { host, driver, config } = tools.source(backup.source)
+    const { directory, manifest } = backup
+    const at = new Date().toISOString()
+    const warn = (message: string) => log.warn(message)
+    try {
+      const { checks } = await prove({ host, directory, driver, options: config.options, expected: manifest, signal, progress, warn })
+      await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
+      return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
+    } catch (error) {
+      if (error instanceof VerificationFailed && (await host.stat(directory)))
+        await writeDocument(host, directory, FAILED, { at, error: error.message, ...(error.hint ? { hint: error.hint } : {}) })
+      throw error
+    }
+  },
+  async withdraw(backup, { tools }) {
+    await tools.source(backup.source).host.remove(join(backup.directory, VERIFIED))
+  },
+})

@@ -1,0 +1,26 @@
+/** Collects what people should know, and makes of it what a fact can carry. */
+
+export interface WarningList {
+  add(message: string): void
+  all(): string[]
+  summary(): { count: number; first: string[] }
+}
+
+const FIRST = 20
+const LONGEST = 500
+
+/** Begins with what earlier steps warned about. */
+export function warningList(earlier: readonly string[] = []): WarningList {
+  const all = [...earlier]
+  return {
+    add(message) {
+      if (!all.includes(message)) all.push(message)
+    },
+    all: () => all,
+    summary: () => ({ count: all.length, first: all.slice(0, FIRST).map(shorten) }),
+  }
+}
+
+function shorten(message: string): string {
+  return message.length > LONGEST ? `${message.slice(0, LONGEST)}…` : message
+}
