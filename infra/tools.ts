@@ -1,5 +1,6 @@
 /** What functions stand on: the configuration in force, and the drivers it names. */
-import { closest, distance } from 'fastest-levenshtein'
+
+import { nearestOf } from './config/problems.ts'
 import type { Configuration, HostConfig, PlanConfig, SourceConfig, VaultConfig } from './config.ts'
 import { InvalidInput } from './errors.ts'
 import { openHost } from './hosts/all.ts'
@@ -81,7 +82,6 @@ function known<Kind>(what: string, kind: string, found: Kind | undefined): Kind 
 
 function suggestion(what: string, name: string, names: readonly string[]): string {
   if (names.length === 0) return `The configuration names no ${what} yet: add one.`
-  const nearest = closest(name, names)
-  const alike = distance(name, nearest) <= Math.max(2, nearest.length / 3)
-  return alike ? `Did you mean ${nearest}?` : `There is: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ' …' : ''}.`
+  const nearest = nearestOf(name, names)
+  return nearest ? `Did you mean ${nearest}?` : `There is: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ' …' : ''}.`
 }

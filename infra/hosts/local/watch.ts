@@ -3,7 +3,7 @@ import { stop } from './child.ts'
 import { failure, type Member } from './members.ts'
 
 /** Once a member has failed, how long the others have to end by themselves. */
-const GRACE = 5000
+const GRACE = 1000
 /** A longer one would go off at once. */
 const LONGEST_TIMER = 2 ** 31 - 1
 

@@ -1,0 +1,50 @@
+import { access } from 'node:fs/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { makeDirectory, temporaryDirectory } from './directory.ts'
+import { available, requires } from './requires.ts'
+
+afterEach(() => vi.unstubAllEnvs())
+
+describe('requires', () => {
+  test('what is there is tested', () => {
+    vi.stubEnv('CI', 'true')
+    expect(available('sh', 'cat')).toBe(true)
+    expect(requires('sh')).toBe(describe)
+  })
+
+  test('on a laptop what is missing is skipped aloud', () => {
+    vi.stubEnv('CI', '')
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    expect(requires('sh', 'no-such-program')).toBe(describe.skip)
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('no-such-program'))
+    warn.mockRestore()
+  })
+
+  test('in CI it is a failure', () => {
+    vi.stubEnv('CI', 'true')
+    expect(() => requires('no-such-program')).toThrow('no-such-program')
+  })
+})
+
+describe('a temporary directory', () => {
+  let last = ''
+
+  test('is there while the test runs', async () => {
+    last = await temporaryDirectory()
+    await access(last)
+  })
+
+  test('is gone after it', async () => {
+    await expect(access(last)).rejects.toThrow('ENOENT')
+  })
+
+  test('can belong to a block', async () => {
+    await using directory = await makeDirectory()
+    await access(directory.path)
+    last = directory.path
+  })
+
+  test('and goes with it', async () => {
+    await expect(access(last)).rejects.toThrow('ENOENT')
+  })
+})
