@@ -1,0 +1,94 @@
+/** What a restore has done so far, written before it does more: a second run with the same token goes on from there. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { HoldfastError, InvalidInput, messageOf } from '../errors.ts'
+import type { Host } from '../hosts/host.ts'
+import { Check, idPattern } from '../manifest.ts'
+
+/** What undoing has to do with one target; fixed once, before undoing begins, because afterwards the disk no longer tells. */
+const Undo = z.enum(['untouched', 'aside', 'fresh'])
+export type Undo = z.infer<typeof Undo>
+
+const Step = z.object({
+  target: z.string(),
+  /** Null: the target is only moved aside. */
+  staged: z.string().nullable(),
+  /** Whether there was something at the target once the service had stopped. */
+  existed: z.boolean().optional(),
+  undo: Undo.optional(),
+})
+export type Step = z.infer<typeof Step>
+
+/**
+ * - staged: the new data lies beside its target; nothing is touched.
+ * - stopped: the service was told to stop; targets are being exchanged.
+ * - placed: all are exchanged; the service is being started.
+ * - healthy: it works; what was moved aside is being removed.
+ * - done: the end.
+ * - failing: it did not work; what was there is being put back.
+ * - undone: the other end.
+ */
+export const Journal = z.object({
+  version: z.literal(1),
+  token: z.string(),
+  backup: z.string().regex(idPattern),
+  phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'undone']),
+  began: z.iso.datetime(),
+  steps: z.array(Step),
+  scratch: z.array(z.string()),
+  leftOut: z.boolean(),
+  checks: z.array(Check),
+  /** Once failing: why. */
+  error: z.string().optional(),
+  /** Once done. */
+  aside: z.array(z.string()).optional(),
+  seconds: z.number().nonnegative().optional(),
+})
+export type Journal = z.infer<typeof Journal>
+
+/** What a token knows how to go on with; undefined where it never began. */
+export async function readJournal(host: Host, state: string, token: string): Promise<Journal | undefined> {
+  const path = pathOf(state, token)
+  const bytes = await host.readIfThere(path)
+  if (!bytes) return undefined
+  try {
+    return Journal.parse(JSON.parse(Buffer.from(bytes).toString('utf8')))
+  } catch (error) {
+    throw new HoldfastError(`${path} is not what Holdfast writes: ${messageOf(error)}`, {
+      cause: error,
+      retryable: false,
+      hint: 'A restore began and how far it came is not known. Look beside its targets for names with .before- in them before you go on.',
+    })
+  }
+}
+
+/** Whole or not at all. */
+export async function writeJournal(host: Host, state: string, journal: Journal): Promise<Journal> {
+  await host.makeDirectory(state)
+  await host.write(pathOf(state, journal.token), `${JSON.stringify(journal, undefined, 2)}\n`)
+  return journal
+}
+
+/** Restores that stopped in the middle of exchanging data: their services may be down until they are run again with their token. */
+export async function unfinishedRestores(host: Host, state: string): Promise<Journal[]> {
+  const names = (await host.list(state)).map(({ name }) => /^restore-(.+)\.json$/.exec(name)?.[1])
+  const journals = await Promise.all(names.map(token => (token ? readJournal(host, state, token) : undefined)))
+  return journals.filter(journal => journal !== undefined).filter(({ phase }) => ['stopped', 'placed', 'failing'].includes(phase))
+}
+
+/** Two restores that take turns at one target would take each other's data for what was there before. */
+export async function refuseSecond(host: Host, state: string, journal: Journal): Promise<void> {
+  const targets = new Set(journal.steps.map(({ target }) => target))
+  const other = (await unfinishedRestores(host, state)).find(
+    ({ token, steps }) => token !== journal.token && steps.some(({ target }) => targets.has(target)),
+  )
+  if (!other) return
+  throw new InvalidInput(`a restore of ${other.backup} to the same place was interrupted and is not finished`, {
+    hint: `Finish it first: run it again with its token ${other.token}.`,
+  })
+}
+
+function pathOf(state: string, token: string): string {
+  if (!/^[A-Za-z0-9_-]+$/.test(token)) throw new InvalidInput(`${JSON.stringify(token)} cannot name a restore`)
+  return join(state, `restore-${token}.json`)
+}
