@@ -89,6 +89,9 @@ const Pruned = Exported.extend({
   copies: z.array(Copied).optional(),
   pruned: z.array(z.object({ place: z.string(), kept: count, removed: z.array(z.string()).max(200) })),
   problems: z.array(z.string()).max(20),
+  missing: z.array(z.object({ vault: name, error: z.string() })).optional(),
+  /** Set where a required vault has no copy: the run failed, though prune was done. */
+  error: Failure.optional(),
 })
 
 const Reported = z.object({

@@ -34,7 +34,7 @@ export default defineFunction({
     const warnings = warningList('warnings' in ended ? ended.warnings?.first : [])
     await waitForRelease({ id, source, host }, ended, warnings, context)
     const backup = await backupOf(ended, context, warnings)
-    for (const { vault, error } of 'missing' in ended ? (ended.missing ?? []) : []) warnings.add(`vault ${vault}: ${error}`)
+    for (const { vault, error } of ('missing' in ended && ended.missing) || []) warnings.add(`vault ${vault}: ${error}`)
     if ('problems' in ended) for (const problem of ended.problems) warnings.add(problem)
     const reported = summary({ id, source, host }, ended, backup, warnings, context)
     if (backup) await write(backup, reported, ended, warnings, context)
@@ -69,7 +69,7 @@ async function backupOf(ended: Ended, { tools }: FunctionContext, warnings: Warn
 }
 
 function summary(named: Named, ended: Ended, backup: Backup | undefined, warnings: WarningList, context: FunctionContext): Reported {
-  const error = 'error' in ended ? { error: ended.error } : {}
+  const error = 'error' in ended && ended.error ? { error: ended.error } : {}
   return {
     ...named,
     outcome: outcomeOf(ended, warnings),
@@ -85,7 +85,7 @@ function summary(named: Named, ended: Ended, backup: Backup | undefined, warning
 
 function outcomeOf(ended: Ended, warnings: WarningList): Reported['outcome'] {
   if ('skipped' in ended) return 'skipped'
-  if ('error' in ended) return 'failed'
+  if ('error' in ended && ended.error) return 'failed'
   return warnings.all().length ? 'warnings' : 'done'
 }
 

@@ -4,9 +4,10 @@ import { NotYet } from '../bus/function.ts'
 import { letGo, takeHold } from '../bus/hold.ts'
 import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
-import { restoreFrom } from '../infra/recover.ts'
+import { recover, recoveryOf } from '../infra/recover.ts'
 import { defineFunction } from './define.ts'
 
+/** How often a restore that waits for a backup of its source looks again, ms. */
 const LOOK_AGAIN = 2000
 
 export default defineFunction({
@@ -15,24 +16,16 @@ export default defineFunction({
   emits: [events.restore.done],
   async handle(asked, context) {
     const { tools, signal, progress, log } = context
-    const { id, source, host, request, vault, to, keepAside } = asked
+    const { id, source, host, request, vault, to, keepAside = false } = asked
     const mine = { source, host, id, request }
     // A source is not backed up while it is being put back, nor the other way round.
     const holder = to === undefined ? await takeHold(mine, context) : undefined
     if (holder) throw new NotYet(`${source} is held by ${holder}`, LOOK_AGAIN)
     try {
       const located = await locate(placesOf(tools, vault), id)
-      const restored = await restoreFrom({
-        tools,
-        located,
-        to,
-        keepAside: keepAside ?? false,
-        token: request,
-        signal,
-        progress,
-        warn: message => log.warn(message),
-      })
-      return events.restore.done({ ...asked, source, host, ...restored })
+      const warn = (message: string) => log.warn(message)
+      const work = { ...recoveryOf(tools, source), to, keepAside, token: request, signal, progress, warn }
+      return events.restore.done({ ...asked, ...(await recover({ ...work, located })) })
     } finally {
       if (!signal.aborted) await letGo(mine, context)
     }

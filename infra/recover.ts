@@ -1,0 +1,82 @@
+/** Restores a backup from the nearest good copy: with the configuration's service and health where it knows the source, from the manifest alone where not. */
+import { join } from 'node:path'
+import { HoldfastError, InvalidInput, messageOf, VerificationFailed } from './errors.ts'
+import type { Found, Located } from './find.ts'
+import type { Host } from './hosts/host.ts'
+import { type Restore, type Restored, restoreBackup } from './restore.ts'
+import { sourceOf } from './sources/all.ts'
+import type { Tools } from './tools.ts'
+
+export interface Recovery extends Pick<Restore, 'to' | 'keepAside' | 'token' | 'signal' | 'progress' | 'warn' | 'state'> {
+  located: Located
+  /** The host that gets the data back. */
+  host: Host
+  /** What the configuration says of the source; undefined where there is none. */
+  source: { options: unknown; service: Restore['service']; health: Restore['health'] } | undefined
+}
+
+export interface Recovered extends Restored {
+  /** The place of the copy that was used. */
+  from: string
+}
+
+/** Tries the copies nearest first: a damaged one is passed over aloud, as nothing has been touched by then. */
+export async function recover(recovery: Recovery): Promise<Recovered> {
+  const problems: string[] = []
+  for (const found of inOrder(recovery.located.copies)) {
+    try {
+      return { ...(await restoreCopy(found, recovery)), from: found.place.name }
+    } catch (error) {
+      if (!(error instanceof VerificationFailed)) throw error
+      problems.push(`${found.place.name}: ${messageOf(error)}`)
+      recovery.warn(`the copy in ${found.place.name} is damaged: ${messageOf(error)}`)
+    }
+  }
+  throw new VerificationFailed(`no copy of ${recovery.located.id} can be restored: ${problems.join('; ')}`, {
+    hint: 'Nothing was touched. Choose another backup: holdfast list',
+  })
+}
+
+/** What a configuration knows of the source of a backup, on its own host. */
+export function recoveryOf(tools: Tools, source: string): Pick<Recovery, 'host' | 'source' | 'state'> {
+  const { host, config, hostConfig } = tools.source(source)
+  return { host, source: config, state: stateBelow(hostConfig.root) }
+}
+
+/** Where the journals of restores lie, below a root. */
+export function stateBelow(root: string): string {
+  return join(root, '.restores')
+}
+
+/** Verified ones first, failed ones last, otherwise as near as they are. */
+function inOrder(copies: readonly Found[]): Found[] {
+  const rank = ({ backup }: Found) => (backup.failed ? 2 : backup.verified ? 0 : 1)
+  return copies.toSorted((a, b) => rank(a) - rank(b))
+}
+
+async function restoreCopy(found: Found, recovery: Recovery): Promise<Restored> {
+  const { manifest } = found.backup
+  const driver = sourceOf(manifest.kind)
+  if (!driver) {
+    throw new InvalidInput(`${manifest.id} is of the kind ${manifest.kind}, which this Holdfast does not know`, {
+      hint: `Restore it by hand: ${join(found.backup.directory, 'RESTORE.md')}`,
+    })
+  }
+  const { host, source, to, keepAside, token, signal, progress, warn, state } = recovery
+  const settings = { options: source?.options ?? {}, service: source?.service, health: source?.health }
+  const rest = { host, driver, ...settings, to, keepAside, token, signal, progress, warn, state }
+  if (found.place.host?.name === host.name) return restoreBackup({ backup: found.backup, ...rest })
+  return fetchAndRestore(found, rest)
+}
+
+/** A copy that cannot be read where the data belongs is fetched beside the journals first. */
+async function fetchAndRestore({ backup, place }: Found, rest: Omit<Restore, 'backup'>): Promise<Restored> {
+  const { host, state, token, signal, progress } = rest
+  if (!place.vault) throw new HoldfastError(`${backup.directory} lies on another host than ${host.name}`, { retryable: false })
+  const directory = join(state, `fetched-${token}`)
+  await host.remove(directory)
+  await place.vault.get(backup, { host, directory, signal, progress })
+  const restored = await restoreBackup({ backup: { ...backup, directory }, ...rest })
+  await host.remove(directory)
+  return restored
+}

@@ -1,0 +1,82 @@
+/** Rotation of one source in every place: the host's own root and each vault, with reasons, for real or as a dry run. */
+import { removeBackup } from './backups.ts'
+import { messageOf } from './errors.ts'
+import type { Backup } from './inventory.ts'
+import { readInventory } from './inventory.ts'
+import { type Decision, decide, type Rules } from './prune.ts'
+import type { ProtectedSource, Tools } from './tools.ts'
+
+export interface RotationWork {
+  tools: Tools
+  source: ProtectedSource
+  /** Whether a run of this backup has not ended. */
+  inProgress(backup: Backup): boolean | Promise<boolean>
+}
+
+export interface PlaceRotation {
+  /** The host's name or the vault's. */
+  place: string
+  decisions: Decision[]
+  /** Takes one away; it is no backup from the first moment on. */
+  remove(backup: Backup): Promise<void>
+  /** What cannot be read there is never removed, but it is said. */
+  problems: string[]
+}
+
+/** Decides for every place that can be reached; a place that cannot is a problem, not a failure of the others. */
+export async function planRotation({ tools, source, inProgress }: RotationWork): Promise<{ places: PlaceRotation[]; problems: string[] }> {
+  const problems: string[] = []
+  const places: PlaceRotation[] = []
+  const plans = Object.fromEntries(source.config.plans.map(name => [name, tools.plan(name)]))
+  const vaults = [...new Set(Object.values(plans).flatMap(plan => plan.vaults))]
+  const required = vaults.filter(name => tools.vault(name).config.required)
+  const missingIn = (backup: Backup) => required.filter(name => !backup.copies.some(copy => copy.vault === name))
+  places.push(await rootRotation(source, { plans, own: undefined, missingIn }, inProgress))
+  for (const name of vaults) {
+    try {
+      const { vault, config } = tools.vault(name)
+      const backups = await vault.list({ source: source.name })
+      const rules = { plans, own: config.keep, missingIn: () => [] }
+      const remove = (backup: Backup) => vault.remove(backup)
+      places.push({ place: name, decisions: await decisions(backups, rules, inProgress), remove, problems: [] })
+    } catch (error) {
+      problems.push(`vault ${name}: ${messageOf(error)}`)
+    }
+  }
+  return { places, problems: [...problems, ...places.flatMap(place => place.problems)] }
+}
+
+async function rootRotation(source: ProtectedSource, rules: Omit<Rules, 'inProgress'>, inProgress: RotationWork['inProgress']): Promise<PlaceRotation> {
+  const { host, hostConfig, name, config } = source
+  const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
+  const remove = (backup: Backup) => removeBackup(host, backup.directory)
+  return {
+    place: config.host,
+    decisions: await decisions(backups, rules, inProgress),
+    remove,
+    problems: unreadable.map(({ directory, error }) => `${directory}: ${error}`),
+  }
+}
+
+async function decisions(backups: Backup[], rules: Omit<Rules, 'inProgress'>, inProgress: RotationWork['inProgress']): Promise<Decision[]> {
+  const busy = new Set<Backup>()
+  for (const backup of backups) if (!backup.verified && !backup.failed && (await inProgress(backup))) busy.add(backup)
+  return decide(backups, { ...rules, inProgress: backup => busy.has(backup) })
+}
+
+/** Removes what the decisions let go. Returns the ids that went and what could not be removed. */
+export async function rotate({ decisions: all, remove, place }: PlaceRotation): Promise<{ removed: string[]; problems: string[] }> {
+  const removed: string[] = []
+  const problems: string[] = []
+  for (const { backup, keep } of all) {
+    if (keep) continue
+    try {
+      await remove(backup)
+      removed.push(backup.manifest.id)
+    } catch (error) {
+      problems.push(`${place}: ${backup.manifest.id} was not removed: ${messageOf(error)}`)
+    }
+  }
+  return { removed, problems }
+}
+
