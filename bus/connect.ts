@@ -1,11 +1,13 @@
 /** The connection to NATS: one set of options, chosen by experiment, and errors that say what to do. */
-import { connect, ErrorCode, type NatsConnection, NatsError } from 'nats'
+import { connect, ErrorCode, type NatsConnection, NatsError, nkeyAuthenticator } from 'nats'
 
 export interface BusAddress {
   url: string | string[]
   token?: string | undefined
   user?: string | undefined
   password?: string | undefined
+  /** The seed of an nkey, `SU…`: proves who we are without a secret on the server. */
+  nkey?: string | undefined
   /** A file with the certificate authority that signed the server's certificate. */
   ca?: string | undefined
 }
@@ -41,6 +43,7 @@ export async function connectBus({
   token,
   user,
   password,
+  nkey,
   ca,
   name,
   inboxPrefix,
@@ -52,6 +55,7 @@ export async function connectBus({
       name,
       ...(token === undefined ? {} : { token }),
       ...(user === undefined ? {} : { user, pass: password ?? '' }),
+      ...(nkey === undefined ? {} : { authenticator: nkeyAuthenticator(new TextEncoder().encode(nkey)) }),
       ...(ca === undefined ? {} : { tls: { caFile: ca } }),
       ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
       ...(timeout === undefined ? { waitOnFirstConnect: true } : { timeout }),

@@ -75,14 +75,21 @@ interface Declaration<Emits extends readonly EventKind[]> {
   /** The file's name, and the first word of what it publishes. */
   name: string
   emits: Emits
+  /** Facts of other steps that it looks up. Permissions follow from it. */
+  reads?: readonly EventKind[]
+  /** The memories it uses. Permissions follow from it. */
+  remembers?: readonly ('run' | 'planned')[]
   /** At the same time, per host. Default: the configured one. */
   concurrency?: number
   retry?: Retry
 }
 
 /** Serves one host at a time; facts of other hosts are somebody else's. */
-export interface HostFunction<Tools = unknown, On extends readonly EventKind[] = readonly EventKind[], Emits extends readonly EventKind[] = readonly EventKind[]>
-  extends Declaration<Emits> {
+export interface HostFunction<
+  Tools = unknown,
+  On extends readonly EventKind[] = readonly EventKind[],
+  Emits extends readonly EventKind[] = readonly EventKind[],
+> extends Declaration<Emits> {
   on: On
   handle(data: DataOf<On[number]>, context: Context<Tools>): Promise<FactOf<Emits[number]> | FactOf<Emits[number]>[]>
   /** Takes back what `handle` left behind, after another outcome of this step was stored first. */
@@ -90,7 +97,8 @@ export interface HostFunction<Tools = unknown, On extends readonly EventKind[] =
 }
 
 /** Takes ticks, once a cell. */
-export interface TickFunction<Tools = unknown, Emits extends readonly EventKind[] = readonly EventKind[]> extends Declaration<Emits> {
+export interface TickFunction<Tools = unknown, Emits extends readonly EventKind[] = readonly EventKind[]>
+  extends Declaration<Emits> {
   on: typeof TICK
   handle(tick: Tick, context: Context<Tools>): Promise<FactOf<Emits[number]>[]>
 }
