@@ -5,6 +5,9 @@ import { execa } from 'execa'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { readConfigurationWith } from '../../infra/config/read.ts'
+import { sources } from '../../infra/sources/all.ts'
+import { vaults } from '../../infra/vaults/all.ts'
 import { requires } from '../services/requires.ts'
 import { root } from './tree.ts'
 
@@ -20,6 +23,12 @@ const Compose = z.object({ services: z.record(z.string(), Service), volumes: z.r
 
 /** Begins with a digit, as a random token may: unquoted, the server would read a number and fail. */
 const env = { HOLDFAST_NATS_TOKEN: '3e5f00d' }
+
+test('the configuration that the containers run is accepted', async () => {
+  const kinds = { sources, vaults }
+  const configuration = await readConfigurationWith(join(root, 'infra', 'deploy', 'holdfast.yaml'), { env, kinds })
+  expect(configuration.nats).toMatchObject({ url: 'nats://nats:4222', token: env.HOLDFAST_NATS_TOKEN })
+})
 
 describe('docker-compose.yml', async () => {
   const { services, volumes } = Compose.parse(parse(await readFile(join(root, 'docker-compose.yml'), 'utf8')))

@@ -17,11 +17,13 @@ export const everywhere: Record<string, Law> = {
 export const inProduct: Record<string, Law> = {
   'no assertion but `as const`': isSilencing,
   'no non-null assertion': node => node.type === 'TSNonNullExpression',
-  'no catch that only logs': node => node.type === 'CatchClause' && bodyOf(node).length > 0 && bodyOf(node).every(isLogging),
 }
 
-/** The terminal belongs to the command line; everybody else has a log. */
-export const consoleLaw: Law = node => node.type === 'MemberExpression' && nameOf(child(node, 'object')) === 'console'
+/** Below the command line there is always somebody to tell; the command line itself is where errors end. */
+export const belowCli: Record<string, Law> = {
+  'no catch that only logs': node => node.type === 'CatchClause' && bodyOf(node).length > 0 && bodyOf(node).every(isLogging),
+  'no console': node => node.type === 'MemberExpression' && nameOf(child(node, 'object')) === 'console',
+}
 
 /** Comments that switch a check off. */
 export function silencers({ path, text }: SourceFile): string[] {
