@@ -3,7 +3,8 @@
  *
  * A slot is the moment a cron expression names, plus the host's stagger. At daylight-saving changes:
  * - a local time that does not exist runs once, at the first moment after the gap;
- * - a local time that exists twice runs once, the first time, unless the expression says every hour (`*`): then every real hour has its run.
+ * - a local time that exists twice runs once, the first time;
+ * - an expression that says every hour (`*`) follows the hours that pass: it runs in every one of them, and leaves out what does not exist.
  */
 import { Cron, CronPattern } from 'croner'
 import { messageOf } from './errors.ts'
@@ -46,16 +47,14 @@ export function slotsBetween(plan: Timing, host: string, after: Date, until: Dat
 export function nextSlot(plan: Timing, host: string, from: Date): Date | undefined {
   const offset = plan.stagger[host] ?? 0
   const start = new Date(from.getTime() - offset)
-  const next = plan.schedule.flatMap(expression =>
-    crons(expression, plan.zone).flatMap(cron => cron.nextRun(start)?.getTime() ?? []),
-  )
+  const next = plan.schedule.flatMap(expression => cronOf(expression, plan.zone).nextRun(start)?.getTime() ?? [])
   return next.length === 0 ? undefined : new Date(Math.min(...next) + offset)
 }
 
 /** Why an expression is no schedule; undefined where it is one. */
 export function scheduleProblem(expression: string): string | undefined {
   try {
-    if (crons(expression, 'UTC').some(cron => cron.nextRun() !== null)) return undefined
+    if (cronOf(expression, 'UTC').nextRun()) return undefined
     return 'there is no such date, so it would never run'
   } catch (error) {
     return messageOf(error).replace(/^CronPattern: /, '')
@@ -66,22 +65,19 @@ export function scheduleProblem(expression: string): string | undefined {
 function before(expression: string, zone: string, to: Date, from: number): number[] {
   // croner looks at whole seconds and leaves its reference out.
   const reference = new Date(Math.floor(to.getTime() / 1_000) * 1_000 + 1_000)
-  return crons(expression, zone).flatMap(cron => {
-    // Most often one slot is due or none: look at few, and at more only where they are all due.
-    const runs = (count: number): Date[] => {
-      const found = cron.previousRuns(count, reference)
-      const more = count <= countedTo && found.length === count && found.every(date => date.getTime() > from)
-      return more ? runs(Math.min(count * 8, countedTo + 1)) : found
-    }
-    return runs(2)
-      .map(date => date.getTime())
-      .filter(time => time > from)
-  })
+  const cron = cronOf(expression, zone)
+  // Most often one slot is due or none: look at few, and at more only where they are all due.
+  const runs = (count: number): Date[] => {
+    const found = cron.previousRuns(count, reference)
+    const more = count <= countedTo && found.length === count && found.every(date => date.getTime() > from)
+    return more ? runs(Math.min(count * 8, countedTo + 1)) : found
+  }
+  return runs(2).flatMap(date => (date.getTime() > from ? date.getTime() : []))
 }
 
-const known = new Map<string, Cron[]>()
+const known = new Map<string, Cron>()
 
-function crons(expression: string, zone: string): Cron[] {
+function cronOf(expression: string, zone: string): Cron {
   const key = `${zone} ${expression}`
   const found = known.get(key) ?? parse(expression, zone)
   known.set(key, found)
@@ -90,18 +86,19 @@ function crons(expression: string, zone: string): Cron[] {
 
 /**
  * croner mends gaps and repetitions for hours and minutes that are numbers and lists, so every `*` and `/` is written out as a
- * list; where all hours are meant, the expression as it stands adds what the repeated hour has of its own.
+ * list, unless all hours are meant.
  */
-function parse(expression: string, zone: string): Cron[] {
+function parse(expression: string, zone: string): Cron {
   const pattern = new CronPattern(expression, zone, { mode: '5-part' })
   const fields = pattern.pattern.trim().split(/\s+/)
-  const fixed = [values(pattern.minute), values(pattern.hour), ...fields.slice(2)].join(' ')
-  const options = { timezone: zone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true } as const
   const everyHour = pattern.hour.every(Boolean)
-  return [
-    new Cron(fixed, options),
-    ...(everyHour ? [new Cron(pattern.pattern, { ...options, fixedTimeRule: 'single-value' })] : []),
-  ]
+  const fixed = [values(pattern.minute), values(pattern.hour), ...fields.slice(2)].join(' ')
+  return new Cron(everyHour ? pattern.pattern : fixed, {
+    timezone: zone,
+    mode: '5-part',
+    fixedTimeRule: everyHour ? 'single-value' : 'no-wildcard',
+    paused: true,
+  })
 }
 
 function values(flags: readonly number[]): string {

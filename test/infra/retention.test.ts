@@ -1,0 +1,209 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Candidate, type Policy, retain } from '../../infra/retention.ts'
+import { candidate, histories, policies, rules } from './candidates.ts'
+
+const zone = 'Europe/Zurich'
+
+/** Backups of these moments (UTC), by name. */
+function at(...moments: string[]): Candidate[] {
+  return moments.map(moment => candidate({ id: moment, at: new Date(`${moment}Z`) }))
+}
+
+function kept(backups: readonly Candidate[], policy: Policy | Policy[]): string[] {
+  return retain(backups, policy, { zone })
+    .filter(({ keep }) => keep)
+    .map(({ id }) => id)
+}
+
+function reasonsOf(backups: readonly Candidate[], policy: Policy, id: string): string[] | undefined {
+  return retain(backups, policy, { zone }).find(verdict => verdict.id === id)?.reasons
+}
+
+describe('rules', () => {
+  const nights = at(
+    '2026-11-15T02:00',
+    '2026-11-16T02:00',
+    '2026-11-19T02:00',
+    '2026-11-19T14:00',
+    '2026-11-20T02:00',
+    '2026-11-21T02:00',
+  )
+  const quarters = at('2025-03-31T21:59', '2025-03-31T22:01', '2025-09-30T22:30', '2025-12-31T22:30', '2025-12-31T23:30')
+
+  test.each<[string, Candidate[], Policy, string[]]>([
+    ['last counts backups, not days', nights, { last: 3 }, ['2026-11-21T02:00', '2026-11-20T02:00', '2026-11-19T14:00']],
+    ['daily keeps the newest of a day', nights, { daily: 3 }, ['2026-11-21T02:00', '2026-11-20T02:00', '2026-11-19T14:00']],
+    [
+      'days without a backup do not count',
+      nights,
+      { daily: 4 },
+      ['2026-11-21T02:00', '2026-11-20T02:00', '2026-11-19T14:00', '2026-11-16T02:00'],
+    ],
+    ['weeks begin on Monday', nights, { weekly: 2 }, ['2026-11-21T02:00', '2026-11-15T02:00']],
+    ['hourly', nights, { hourly: 2 }, ['2026-11-21T02:00', '2026-11-20T02:00']],
+    [
+      'within counts from the newest backup',
+      nights,
+      { within: 49 * 3_600_000 },
+      ['2026-11-21T02:00', '2026-11-20T02:00', '2026-11-19T02:00', '2026-11-19T14:00'].sort().reverse(),
+    ],
+    ['months', quarters, { monthly: 3 }, ['2025-12-31T23:30', '2025-12-31T22:30', '2025-09-30T22:30']],
+    [
+      'quarters turn at midnight of the zone',
+      quarters,
+      { quarterly: 3 },
+      ['2025-12-31T23:30', '2025-12-31T22:30', '2025-03-31T22:01'],
+    ],
+    ['years', quarters, { yearly: 9 }, ['2025-12-31T23:30', '2025-12-31T22:30']],
+    ['forever keeps all', quarters, { forever: true }, quarters.map(({ id }) => id).reverse()],
+    ['a rule of zero is none', nights, { daily: 0, last: 1 }, ['2026-11-21T02:00']],
+  ])('%s', (_name, backups, policy, expected) => {
+    expect(kept(backups, policy)).toEqual(expected)
+  })
+
+  test('several policies are joined', () => {
+    expect(kept(nights, [{ last: 1 }, { weekly: 2 }])).toEqual(['2026-11-21T02:00', '2026-11-15T02:00'])
+  })
+
+  test('a backup from the future does not make the others look old', () => {
+    const backups = [...nights, ...at('2031-01-01T02:00')]
+    const verdicts = retain(backups, { within: 86_400_001 }, { zone, now: new Date('2026-11-21T03:00Z') })
+    expect(verdicts.filter(({ keep }) => keep).map(({ id }) => id)).toEqual([
+      '2031-01-01T02:00',
+      '2026-11-21T02:00',
+      '2026-11-20T02:00',
+    ])
+  })
+
+  test('reasons are given', () => {
+    const policy = { last: 2, daily: 2, weekly: 1, quarterly: 1, within: 86_400_000, atLeast: 3 }
+    expect(reasonsOf(nights, policy, '2026-11-21T02:00')).toEqual([
+      'last 2',
+      'daily 2026-11-21',
+      'weekly 2026-W47',
+      'quarterly 2026-Q4',
+      'within 1d',
+      'newest verified',
+    ])
+    expect(reasonsOf(nights, policy, '2026-11-19T14:00')).toEqual(['at least 3'])
+    expect(reasonsOf(nights, policy, '2026-11-15T02:00')).toEqual(['no rule keeps it'])
+  })
+
+  test.each([{}, { daily: 0 }, { atLeast: 5 }, { forever: false }])('the empty policy %j is refused', policy => {
+    expect(() => retain(nights, policy, { zone })).toThrow('the policy is empty')
+    expect(() => retain(nights, [{ last: 1 }, policy], { zone })).toThrow('the policy is empty')
+  })
+})
+
+describe('what no policy takes', () => {
+  const [first, second, third] = [new Date('2026-11-19T02:00Z'), new Date('2026-11-20T02:00Z'), new Date('2026-11-21T02:00Z')]
+  const one = { last: 1 }
+
+  test('a failed backup satisfies no rule, and stays only until a newer one is verified', () => {
+    const failed = [candidate({ id: 'good', at: first }), candidate({ id: 'bad', at: second, failed: true })]
+    expect(kept(failed, one)).toEqual(['bad', 'good'])
+    expect(reasonsOf(failed, one, 'bad')).toEqual(['failed, but nothing newer is verified'])
+    expect(kept([...failed, candidate({ id: 'new', at: third })], { last: 9 })).toEqual(['new', 'good'])
+  })
+
+  test.each<[Partial<Candidate>, string]>([
+    [{ held: 'before upgrade' }, 'held: before upgrade'],
+    [{ inProgress: true, verified: false }, 'in progress'],
+    [{ missingIn: ['nas'] }, 'required vault nas lacks it'],
+    [{ drilled: second }, 'last drilled'],
+  ])('%j', (special, reason) => {
+    const backups = [candidate({ id: 'old', at: first, ...special }), candidate({ id: 'new', at: third })]
+    expect(reasonsOf(backups, one, 'old')).toEqual([reason])
+    expect(kept(backups, one)).toEqual(['new', 'old'])
+  })
+
+  test('a chain stays as long as its end does', () => {
+    const chain = [
+      candidate({ id: 'full', at: first }),
+      candidate({ id: 'middle', at: second, parent: 'full' }),
+      candidate({ id: 'end', at: third, parent: 'middle' }),
+    ]
+    expect(kept(chain, one)).toEqual(['end', 'middle', 'full'])
+    expect(reasonsOf(chain, one, 'full')).toEqual(['parent of middle'])
+  })
+})
+
+describe('for every history and policy', () => {
+  const holds = (property: (backups: Candidate[], policy: Policy) => void) =>
+    fc.assert(fc.property(histories, policies, property), { numRuns: 300 })
+  const good = ({ verified, failed }: Candidate) => verified && !failed
+
+  test('what must stay stays', () => {
+    holds((backups, policy) => {
+      const left = new Set(kept(backups, policy))
+      const newestFirst = backups.toSorted((a, b) => b.at.getTime() - a.at.getTime())
+      const drills = backups.filter(({ drilled, failed }) => drilled && !failed).map(({ drilled }) => drilled?.getTime() ?? 0)
+      const must = backups.filter(
+        backup =>
+          backup.held !== undefined ||
+          backup.inProgress ||
+          (!backup.failed && backup.missingIn.length > 0) ||
+          backup === newestFirst.find(good) ||
+          backups.some(({ id, parent }) => left.has(id) && parent === backup.id),
+      )
+      expect(must.filter(({ id }) => !left.has(id))).toEqual([])
+      const provenKept = backups.some(
+        ({ id, drilled, failed }) => left.has(id) && !failed && drilled?.getTime() === Math.max(...drills),
+      )
+      expect(drills.length === 0 || provenKept).toBe(true)
+      const floor = Math.min(policy.atLeast ?? 0, backups.filter(good).length)
+      expect(backups.filter(backup => good(backup) && left.has(backup.id)).length).toBeGreaterThanOrEqual(floor)
+    })
+  })
+
+  test('keeping again what was kept changes nothing', () => {
+    holds((backups, policy) => {
+      const left = kept(backups, policy)
+      expect(
+        kept(
+          backups.filter(({ id }) => left.includes(id)),
+          policy,
+        ),
+      ).toEqual(left)
+    })
+  })
+
+  test('the order of the backups does not matter', () => {
+    fc.assert(
+      fc.property(
+        histories.chain(backups => fc.tuple(fc.constant(backups), fc.shuffledSubarray(backups, { minLength: backups.length }))),
+        policies,
+        ([backups, shuffled], policy) => {
+          expect(retain(shuffled, policy, { zone })).toEqual(retain(backups, policy, { zone }))
+        },
+      ),
+    )
+  })
+
+  test('a rule more, a larger number or a higher floor never takes anything away', () => {
+    fc.assert(
+      fc.property(histories, rules, rules, fc.nat(9), (backups, policy, more, floor) => {
+        const names = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'quarterly', 'yearly', 'within'] as const
+        const larger = Object.fromEntries(names.map(name => [name, Math.max(policy[name] ?? 0, more[name] ?? 0)]))
+        expect(kept(backups, larger)).toEqual(expect.arrayContaining(kept(backups, policy)))
+        expect(kept(backups, { ...policy, atLeast: floor + 1 })).toEqual(
+          expect.arrayContaining(kept(backups, { ...policy, atLeast: floor })),
+        )
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('nothing that failed stays without a reason of its own', () => {
+    holds((backups, policy) => {
+      const newest = Math.max(...backups.filter(good).map(backup => backup.at.getTime()))
+      const stale = backups.filter(
+        ({ failed, held, inProgress, at }) => failed && held === undefined && !inProgress && at.getTime() < newest,
+      )
+      const parents = new Set(backups.map(({ parent }) => parent))
+      const left = kept(backups, policy)
+      expect(stale.filter(({ id }) => left.includes(id) && !parents.has(id))).toEqual([])
+    })
+  })
+})
