@@ -59,12 +59,6 @@ function entry(text: string): Found {
   return { path: text.slice(2), type: text.slice(1, 2), readable: text.startsWith('r') }
 }
 
-/** Whether a path is one of these or lies below one of them. */
-export function covering(paths: readonly string[]): (path: string) => boolean {
-  const all = new Set(paths)
-  return path => all.has(path) || below(all, path)
-}
-
 /** The paths without those that lie below another one of them, in byte order. */
 export function outermost(paths: readonly string[]): string[] {
   const all = new Set(paths)

@@ -20,7 +20,7 @@ export function tarMessage(line: string): TarMessage {
   if (records) return { type: 'progress', bytes: bytesOfRecords(Number(records)) }
   const total = /^Total bytes (?:written|read): (\d+)/.exec(line)?.[1]
   if (total) return { type: 'total', bytes: Number(total) }
-  return aboutFile(line) ?? { type: 'other', text: line.replace(/^tar: /, 'tar: ') }
+  return aboutFile(line.replace(/: Warning: (?=Cannot |Read error )/, ': ')) ?? { type: 'other', text: line }
 }
 
 const sayings: [RegExp, (name: string, detail: string) => TarMessage][] = [
@@ -35,14 +35,14 @@ const sayings: [RegExp, (name: string, detail: string) => TarMessage][] = [
   ],
   [/^tar: (.*): File removed before we read it()$/, name => missing(name, 'was removed before it was read: it was not kept')],
   [
-    /^tar: (.*): (?:Warning: )?Cannot (?:open|stat|savedir|readlink): (.*)$/,
+    /^tar: (.*): Cannot (?:open|stat|savedir|readlink): (.*)$/,
     (name, why) => missing(name, `could not be read (${why}): it was not kept`),
   ],
   [
-    /^tar: (.*): (?:Warning: )?Read error at byte (.*)$/,
+    /^tar: (.*): Read error at byte (.*)$/,
     (name, where) => missing(name, `could not be read at byte ${where}: zeros were kept in its place`),
   ],
-  [/^tar: (.*): (?:Warning: )?(Cannot .*)$/, (name, what) => missing(name, what)],
+  [/^tar: (.*): (Cannot .*)$/, (name, what) => missing(name, what)],
 ]
 
 function aboutFile(line: string): TarMessage | undefined {

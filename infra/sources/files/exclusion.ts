@@ -1,8 +1,9 @@
 /** What stays out of an archive: what was asked for, and where backups are kept. And whether too much does. */
+import { dirname } from 'node:path'
 import { InvalidInput } from '../../errors.ts'
 import type { Host } from '../../hosts/host.ts'
 import { byteName, parsePrintable, printable, textOf } from '../../tools/byte-names.ts'
-import { covering, normalised, outermost, realPaths, type Search, searchAll } from '../../tools/find.ts'
+import { normalised, outermost, realPaths, type Search, searchAll } from '../../tools/find.ts'
 import { literally, memberName, memberNames, type Selection, select } from '../../tools/tar.ts'
 import type { FilesOptions } from './options.ts'
 
@@ -57,21 +58,25 @@ export async function checkLeftOver(work: SelectionWork, selection: Selection): 
   const { host, options, signal } = work
   if (selection.exclude.length === 0 && options.require.length === 0) return
   const required = await searchAll(host, await resolved(host, options.require), signal)
-  const matches = required.flatMap(({ found }) => found.map(({ path }) => path))
-  const stays = await leftOver(work, selection, [...selection.roots, ...matches])
-  refuseLost(selection.roots.filter(root => !stays(root)))
-  const protects = covering(selection.roots)
-  refuseLacking(required.filter(({ found }) => !found.some(({ path }) => stays(path) && protects(path))))
+  const roots = new Set(selection.roots)
+  const chains = new Map(required.flatMap(({ found }) => found.map(({ path }) => [path, chain(path, roots)] as const)))
+  const kept = await leftOver(work, selection, [...new Set([...roots, ...[...chains.values()].flat()])])
+  refuseLost(selection.roots.filter(root => !kept.has(memberName(root))))
+  const isKept = (links: readonly string[] = []) => links.length > 0 && links.every(link => kept.has(memberName(link)))
+  refuseLacking(required.filter(({ found }) => !found.some(({ path }) => isKept(chains.get(path)))))
 }
 
-async function leftOver(
-  { host, signal }: SelectionWork,
-  selection: Selection,
-  paths: string[],
-): Promise<(path: string) => boolean> {
+/** The path and all above it up to the root that it lies below; nothing where it lies below none. */
+function chain(path: string, roots: ReadonlySet<string>): string[] {
+  if (roots.has(path)) return [path]
+  const above = path === '/' ? [] : chain(dirname(path), roots)
+  return above.length > 0 ? [path, ...above] : []
+}
+
+/** Names of those members that the excludes do not match. */
+async function leftOver({ host, signal }: SelectionWork, selection: Selection, paths: string[]): Promise<Set<string>> {
   const [output] = await host.pipe([select(selection)], { input: memberNames(paths), signal })
-  const names = new Set(output?.stdout.split('\n').map(line => parsePrintable(line).replace(/\/$/, '')))
-  return path => names.has(memberName(path))
+  return new Set(output?.stdout.split('\n').map(line => parsePrintable(line).replace(/\/$/, '')))
 }
 
 function refuseLost(roots: readonly string[]): void {

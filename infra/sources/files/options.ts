@@ -8,7 +8,7 @@ const Path = z
   .refine(path => /^(\/|~\/)/.test(path), { error: 'has to be absolute or begin with ~/', abort: true })
   .refine(path => !path.split('/').includes('..'), { error: 'must not contain ..', abort: true })
   .refine(path => !path.includes('\0'), { error: 'must not contain a NUL character', abort: true })
-  .refine(path => /[^/.]/.test(path), { error: 'is the whole machine: name the directories to protect', abort: true })
+  .refine(path => !isWholeMachine(path), { error: 'is the whole machine: name the directories to protect', abort: true })
   .superRefine((path, context) => {
     const problem = patternProblem(path)
     if (problem) context.addIssue({ code: 'custom', message: problem })
@@ -42,6 +42,11 @@ export const FilesOptions = z.strictObject({
   level: z.int().min(1).max(19).default(3).describe('How hard zstd tries: 1 is fastest, 19 smallest.'),
 })
 export type FilesOptions = z.infer<typeof FilesOptions>
+
+function isWholeMachine(path: string): boolean {
+  const [first = ''] = path.split('/').filter(part => part !== '' && part !== '.')
+  return /^[*?]*$/.test(first)
+}
 
 /** What snapshot hands to export. Nothing is held: files stay in use. */
 export const FilesHeld = z.object({ root: z.string() })

@@ -1,7 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { execa } from 'execa'
+import { beforeAll, expect, test } from 'vitest'
 import { files } from '../../../infra/sources/files.ts'
+import { makeDirectory } from '../../services/directory.ts'
 import { requires } from '../../services/requires.ts'
 import { sourceContract } from './contract.ts'
 import { allocated, awkwardTree, portrait } from './trees.ts'
@@ -14,14 +16,23 @@ requires(
   'setfacl',
   'setcap',
 )('files', () => {
+  let [model, before] = ['', '']
+  beforeAll(async () => {
+    const { path, remove } = await makeDirectory()
+    model = join(path, 'model')
+    await awkwardTree(model)
+    before = await portrait(model)
+    return remove
+  })
+
   sourceContract({
     source: files,
     missing: directory => ({ paths: [`${directory}/nothing`] }),
     findsFlippedBit: true,
     async prepare(directory) {
       const tree = join(directory, 'tree')
-      await awkwardTree(tree)
-      const before = await portrait(tree)
+      await mkdir(directory)
+      await execa('cp', ['--archive', model, tree])
       const single = join(directory, 'single file')
       await writeFile(single, 'alone')
       return {
@@ -49,6 +60,7 @@ test.each([
   [{ paths: ['relative/path'] }, /absolute/],
   [{ paths: ['/srv/../etc'] }, /\.\./],
   [{ paths: ['/'] }, /whole machine/],
+  [{ paths: ['//./**'] }, /whole machine/],
   [{ paths: ['/srv/[ä]'] }, /ASCII/],
   [{ paths: ['/srv'], level: 99 }, /level/],
   [{ paths: ['/srv'], path: ['/etc'] }, /path/],
