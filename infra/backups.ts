@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
 import type { Host } from './hosts/host.ts'
+import { readDocument } from './inventory.ts'
 import { COPIES, FAILED, HOLD, unfinished, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Failed, Hold, Verified } from './manifest.ts'
 
@@ -36,8 +37,7 @@ export async function unhold(host: Host, directory: string): Promise<void> {
 
 /** Notes one vault's copy in `copies.json`; a later note of the same vault takes the earlier one's place. One writer at a time. */
 export async function addCopy(host: Host, directory: string, copy: Copy): Promise<void> {
-  const bytes = await host.readIfThere(join(directory, COPIES))
-  const known = bytes ? Copies.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).copies : []
+  const known = (await readDocument(host, join(directory, COPIES), Copies))?.copies ?? []
   await writeDocument(host, directory, COPIES, { copies: [...known.filter(({ vault }) => vault !== copy.vault), copy] })
 }
 

@@ -58,10 +58,10 @@ export async function readBackup(host: Host, directory: string): Promise<Backup 
   if (!bytes) return undefined
   const manifest = parseDocument(join(directory, MANIFEST), bytes, Manifest)
   const [verified, failed, hold, copies, drills] = await Promise.all([
-    document(host, join(directory, VERIFIED), Verified),
-    document(host, join(directory, FAILED), Failed),
-    document(host, join(directory, HOLD), Hold),
-    document(host, join(directory, COPIES), Copies),
+    readDocument(host, join(directory, VERIFIED), Verified),
+    readDocument(host, join(directory, FAILED), Failed),
+    readDocument(host, join(directory, HOLD), Hold),
+    readDocument(host, join(directory, COPIES), Copies),
     readDrills(host, directory),
   ])
   if (verified && verified.manifest !== sha256(bytes)) {
@@ -105,11 +105,12 @@ function concernsTheFile(error: unknown): boolean {
 
 async function readDrills(host: Host, directory: string): Promise<Drill[]> {
   const entries = (await host.list(join(directory, 'drills'))).filter(({ name }) => name.endsWith('.json'))
-  const drills = await Promise.all(entries.map(({ name }) => document(host, join(directory, 'drills', name), Drill)))
+  const drills = await Promise.all(entries.map(({ name }) => readDocument(host, join(directory, 'drills', name), Drill)))
   return drills.filter(drill => drill !== undefined)
 }
 
-async function document<T>(host: Host, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+/** A document of any schema; undefined where there is none. Throws where it is not what it should be. */
+export async function readDocument<T>(host: Host, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const bytes = await host.readIfThere(path)
   return bytes && parseDocument(path, bytes, schema)
 }

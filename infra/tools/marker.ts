@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { HoldfastError, messageOf } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
+import { makeBelow } from './disk.ts'
 
 export const MARKER = '.holdfast-vault.json'
 
@@ -35,20 +36,6 @@ export async function prepareVault(host: Host, root: string, remembered: () => P
   if (strangers.length) throw noVault(root, `it holds ${strangers[0]?.name}`)
   if (!there) await makeBelow(host, dirname(root), [basename(root)])
   await host.write(join(root, MARKER), text)
-}
-
-/** Directories below one that has to be there: what has vanished is not made again. Returns the innermost. */
-export async function makeBelow(host: Host, root: string, names: readonly string[]): Promise<string> {
-  let directory = await host.resolve(root)
-  for (const name of names) {
-    const outer = directory
-    directory = join(outer, name)
-    if (await host.stat(directory)) continue
-    const { exitCode, stderr } = await host.run(['mkdir', '-m', '0700', '--', directory], { okCodes: [0, 1] })
-    if (exitCode && !(await host.stat(directory))) throw new HoldfastError(`${directory} cannot be made: ${stderr.trim()}`)
-    await host.run(['sync', '--', outer])
-  }
-  return directory
 }
 
 function readMarker(root: string, bytes: Uint8Array): void {

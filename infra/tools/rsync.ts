@@ -1,7 +1,8 @@
 /** rsync, as vaults use it: named files of one directory go into another, and only what differs travels. */
 import { posix } from 'node:path'
-import { CommandFailed, codeOf, HoldfastError, InvalidInput } from '../errors.ts'
+import { InvalidInput } from '../errors.ts'
 import type { Argv, Host } from '../hosts/host.ts'
+import { diskError } from './disk.ts'
 
 export interface Basis {
   /** Where files of the same names lie, on the far file system. They are only read. */
@@ -28,11 +29,6 @@ export interface Travelled {
   matched: number
 }
 
-/** The far end has no room for it. */
-export class NoSpace extends HoldfastError {
-  override name = 'NoSpace'
-}
-
 /** Files arrive with mode 0600, directories with 0700; holes stay holes. What is not named does not travel. */
 export async function copyFiles(host: Host, { from, to, names, basis, signal, progress }: CopyFiles): Promise<Travelled> {
   const [source, target] = [await host.resolve(from), await host.resolve(to)]
@@ -46,22 +42,8 @@ export async function copyFiles(host: Host, { from, to, names, basis, signal, pr
     const { stdout } = await host.run(argv, { input, signal, onStdout })
     return { literal: statistic(stdout, 'Literal data'), matched: statistic(stdout, 'Matched data') }
   } catch (error) {
-    throw explained(error, target)
+    throw diskError(error, target)
   }
-}
-
-/** Brings a tree to the disk: every file and every directory of it. Works with every rsync, unlike its own --fsync (3.2.4). */
-export async function syncTree(host: Host, directory: string, signal: AbortSignal): Promise<void> {
-  const root = await host.resolve(directory)
-  await host.pipe([{ argv: ['find', root, '-print0'] }, { argv: ['xargs', '-0', 'sync', '--'] }], { signal })
-}
-
-/** Full disks and quotas, whoever met them. */
-export function isNoSpace(error: unknown): boolean {
-  if (error instanceof NoSpace) return true
-  const code = error instanceof Error ? (codeOf(error) ?? codeOf(error.cause)) : undefined
-  if (code === 'ENOSPC' || code === 'EDQUOT') return true
-  return error instanceof CommandFailed && /No space left on device|Disk quota exceeded/.test(error.outcome.stderr)
 }
 
 const flags = [
@@ -90,21 +72,4 @@ function plainName(name: string): string {
 
 function statistic(stdout: string, name: string): number {
   return Number(new RegExp(`^${name}: (\\d+) bytes$`, 'm').exec(stdout)?.[1] ?? 0)
-}
-
-function explained(error: unknown, target: string): unknown {
-  if (!(error instanceof CommandFailed)) return error
-  if (isNoSpace(error)) {
-    return new NoSpace(`${target}: no space left`, {
-      cause: error,
-      hint: 'Free some space there, or let retention keep fewer copies.',
-    })
-  }
-  if (/Read-only file system/.test(error.outcome.stderr)) {
-    return new HoldfastError(`${target}: the file system is mounted read-only`, {
-      cause: error,
-      hint: 'Look into the kernel log for why, then mount it writable.',
-    })
-  }
-  return error
 }

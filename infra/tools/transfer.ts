@@ -8,9 +8,9 @@ import type { Backup } from '../inventory.ts'
 import { FAILED, HOLD, MANIFEST, REPORT, unfinished, VERIFIED } from '../layout.ts'
 import { Manifest } from '../manifest.ts'
 import { checkArtifacts } from './checksums.ts'
-import { makeBelow } from './marker.ts'
+import { isNoSpace, makeOne, NoSpace, syncTree } from './disk.ts'
 import { chooseOrigins, type Origin } from './origins.ts'
-import { copyFiles, isNoSpace, NoSpace, syncTree } from './rsync.ts'
+import { copyFiles } from './rsync.ts'
 
 export interface Transfer {
   /** Reaches both ends. */
@@ -104,7 +104,7 @@ async function copyArtifacts(
   partial: string,
   origins: Origin[],
 ): Promise<void> {
-  await makeBelow(host, dirname(partial), [basename(partial)])
+  await makeOne(host, partial)
   let done = 0
   for (const { names, bytes, basis } of origins) {
     await copyFiles(host, {
@@ -137,20 +137,21 @@ async function enoughSpace(work: Transfer, older: string[]): Promise<Origin[]> {
 }
 
 /** What was learned so far. `copies.json` is knowledge of the place that it lies in and stays there. */
-async function copyDocuments({ host, from, signal }: Transfer, partial: string): Promise<void> {
-  const there = (await host.list(from)).filter(
-    ({ name, type }) => type === 'file' && [VERIFIED, FAILED, HOLD, REPORT].includes(name),
-  )
+async function copyDocuments({ host, from }: Transfer, partial: string): Promise<void> {
+  const there = (await host.list(from)).filter(({ name, type }) => type === 'file' && learned.includes(name))
   const drills = (await host.list(join(from, 'drills'))).filter(
     ({ name, type }) => type === 'file' && /^[^.].*\.(json|png)$/.test(name),
   )
-  const names = [...there.map(({ name }) => name), ...drills.map(({ name }) => `drills/${name}`)]
-  if (names.length) await copyFiles(host, { from, to: partial, names, signal })
+  if (drills.length) await makeOne(host, join(partial, 'drills'))
+  for (const name of [...there.map(({ name }) => name), ...drills.map(({ name }) => `drills/${name}`)]) {
+    const bytes = await host.readIfThere(join(from, name))
+    if (bytes) await host.write(join(partial, name), bytes)
+  }
 }
 
+const learned = [VERIFIED, FAILED, HOLD, REPORT]
+
 function refuseDocumentNames({ id, artifacts }: Manifest): void {
-  const taken = artifacts.find(
-    ({ name }) => /^(drills\/.*|copies\.json)$/.test(name) || [MANIFEST, VERIFIED, FAILED, HOLD, REPORT].includes(name),
-  )
+  const taken = artifacts.find(({ name }) => /^(drills\/.*|copies\.json)$/.test(name) || [MANIFEST, ...learned].includes(name))
   if (taken) throw new InvalidInput(`${id}: ${taken.name} is the name of a document and cannot be an artifact`)
 }

@@ -9,7 +9,8 @@ import { type Backup, byAge, readInventory } from '../inventory.ts'
 import { backupDirectory, FAILED, HOLD, MANIFEST, REPORT, VERIFIED } from '../layout.ts'
 import type { Copy, Manifest } from '../manifest.ts'
 import { checkArtifacts } from '../tools/checksums.ts'
-import { MARKER, makeBelow, openVault, prepareVault } from '../tools/marker.ts'
+import { makeBelow, makeOne } from '../tools/disk.ts'
+import { MARKER, openVault, prepareVault } from '../tools/marker.ts'
 import { cleanPartials, manifestBytes, transfer } from '../tools/transfer.ts'
 import { defineVault, type GetWork, type ListFilter, type PutWork, type Vault } from './vault.ts'
 
@@ -65,16 +66,13 @@ function openDirectory(place: Place): Vault {
 }
 
 async function put({ name, path, host }: Place, work: PutWork): Promise<Copy> {
-  const { manifest, directory, fence, signal, progress } = work
+  const { manifest, signal } = work
   const root = await host.resolve(path)
   const to = backupDirectory(join(root, safeLabel(manifest)), manifest)
   await prepareVault(host, root, () => rememberedCopy(work, name, root))
   try {
-    if (await alreadyThere(host, to, work)) await cleanPartials(host, to)
-    else {
-      await makeBelow(host, root, [safeLabel(manifest), manifest.day])
-      await transfer({ host, from: directory, to, manifest, fence, basis: await newest(host, root, manifest), signal, progress })
-    }
+    if (!(await alreadyThere(host, to, work))) await bring(host, root, to, work)
+    await cleanPartials(host, to)
     return await copyAt(host, to, name, manifest)
   } catch (error) {
     if (signal.aborted || (await isThere(host, join(root, MARKER)))) throw error
@@ -82,6 +80,17 @@ async function put({ name, path, host }: Place, work: PutWork): Promise<Copy> {
       cause: error,
       hint: 'Mount or plug in what belongs there; the copy then goes on where it stopped.',
     })
+  }
+}
+
+async function bring(host: Host, root: string, to: string, work: PutWork): Promise<void> {
+  const { directory: from, manifest, fence, signal, progress } = work
+  await makeBelow(host, root, [safeLabel(manifest), manifest.day])
+  try {
+    await transfer({ host, from, to, manifest, fence, basis: await newest(host, root, manifest), signal, progress })
+  } catch (error) {
+    // Another writer of the same backup may have been quicker.
+    if (signal.aborted || !(await alreadyThere(host, to, work))) throw error
   }
 }
 
@@ -115,7 +124,7 @@ async function annotate(place: Place, backup: Backup, name: string, content: str
     throw new InvalidInput(`${name} is no document that is learned later`)
   if (content === undefined) return host.remove(join(backup.directory, name))
   await manifestBytes(host, backup.directory, backup.manifest)
-  if (drill) await makeBelow(host, backup.directory, ['drills'])
+  if (drill) await makeOne(host, join(backup.directory, 'drills'))
   await host.write(join(backup.directory, name), content)
 }
 
