@@ -39,7 +39,7 @@ export async function place(exchange: Exchange, steps: readonly Step[]): Promise
 }
 
 async function placeOne(exchange: Exchange, step: Step): Promise<void> {
-  const { host, token, warn } = exchange
+  const { host, token } = exchange
   const { target, staged } = step
   if (staged !== null && !(await isThere(host, staged))) return await confirm(exchange, step)
   if (await isThere(host, target)) {

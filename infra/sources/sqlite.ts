@@ -82,6 +82,7 @@ export const sqlite = defineSource<Options>({
     const violations = rows ? ((await foreignKeyViolations(work.host, copy, work.signal)) ?? null) : null
     if (violations) work.warn(`${database}: ${violations} rows break a foreign key; they are backed up as they are`)
     const place = await placeOf(work.host, database)
+    work.signal.throwIfAborted()
     return {
       artifacts: [{ name: artifact }],
       captured: { from, to },
@@ -103,6 +104,7 @@ export const sqlite = defineSource<Options>({
   async verify(work) {
     const path = await artifactOf(work)
     const details = Details.parse(work.manifest.details)
+    if (!(await work.host.stat(path))) throw new VerificationFailed(`${path} is missing`)
     if (!(await hasHeader(work.host, path))) throw new VerificationFailed(`${path} does not begin as a SQLite database does`)
     const integrity = await checkIntegrity(work.host, path, work.signal, work.warn)
     return [
