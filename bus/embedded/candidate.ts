@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { BusNotStarted, findProgram, type Home, isAlive } from './home.ts'
 
@@ -38,8 +39,14 @@ export async function launch(home: Home, name: string, tie?: Tie): Promise<Candi
   }
 }
 
+/** In a session of its own: Ctrl-C on a terminal must not end the server before the worker has put its work away. */
+const ALONE = { detached: true }
+
 function spawnTied(flock: string, lock: string, server: string[]): ChildProcess {
-  return spawn('setpriv', ['--pdeathsig', 'TERM', flock, '--no-fork', lock, ...server], { stdio: ['ignore', 'ignore', 'pipe'] })
+  return spawn('setpriv', ['--pdeathsig', 'TERM', flock, '--no-fork', lock, ...server], {
+    ...ALONE,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
 }
 
 /** Says the server's process id, passes SIGTERM on at the end of stdin, and holds the lock nowhere but in the server. */
@@ -58,7 +65,7 @@ exit $code
 `
 
 function spawnPiped(flock: string, lock: string, server: string[]): ChildProcess {
-  return spawn('/bin/sh', ['-c', PIPED, 'sh', flock, lock, ...server], { stdio: ['pipe', 'pipe', 'pipe'] })
+  return spawn('/bin/sh', ['-c', PIPED, 'sh', flock, lock, ...server], { ...ALONE, stdio: ['pipe', 'pipe', 'pipe'] })
 }
 
 async function readPid(child: ChildProcess): Promise<number | undefined> {
@@ -67,17 +74,21 @@ async function readPid(child: ChildProcess): Promise<number | undefined> {
   return Number(String(chunk)) || undefined
 }
 
-function endOf(child: ChildProcess): Promise<string> {
+/** The rest of stderr may come after the exit; a grandchild may keep it open, so it is not waited for long. */
+async function endOf(child: ChildProcess): Promise<string> {
   let said = ''
   child.stderr?.on('data', chunk => {
     said = (said + String(chunk)).slice(-2048)
   })
-  return new Promise(resolve => {
-    child.once('error', error => resolve(`nats-server could not be started: ${error.message}`))
-    child.once('exit', (code, signal) =>
-      resolve(`nats-server ended with ${signal ?? `exit code ${code}`}${said ? `: ${said.trim()}` : ''}`),
-    )
-  })
+  const closed = once(child, 'close')
+  closed.catch(() => undefined)
+  try {
+    const [code, signal] = await once(child, 'exit')
+    await Promise.race([closed, sleep(50)])
+    return `nats-server ended with ${signal ?? `exit code ${code}`}${said ? `: ${said.trim()}` : ''}`
+  } catch (error) {
+    return `nats-server could not be started: ${error instanceof Error ? error.message : String(error)}`
+  }
 }
 
 /** Small systems have a setpriv or a flock that knows less. */

@@ -89,6 +89,12 @@ export async function readPorts({ directory }: Home, pid: number): Promise<strin
   return /"(nats:\/\/[^"]+)"/.exec(text)?.[1]
 }
 
+/** The last error in the server's log: why it did not start. */
+export async function lastComplaint({ directory }: Home): Promise<string | undefined> {
+  const log = await readIfThere(join(directory, 'nats.log'))
+  return /.*\[(?:FTL|ERR)\] (.*)/s.exec(log.slice(-16_384))?.[1]?.split('\n')[0]
+}
+
 /** The server leaves its ports file behind when it is killed hard, and we our drafts. */
 async function removeStale(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {

@@ -3,56 +3,59 @@ import { createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { connectBus } from '../../bus/connect.ts'
 import { type NatsServer, startNats } from '../services/nats.ts'
+import { requires } from '../services/requires.ts'
 
-let server: NatsServer
+requires('nats-server')('the connection', () => {
+  let server: NatsServer
 
-beforeAll(async () => {
-  server = await startNats({ token: 'right' })
-})
-
-afterAll(async () => {
-  await server?.stop()
-})
-
-test('a wrong token is refused at once, waiting for the first connection or not', async () => {
-  const refused = {
-    name: 'BusUnreachable',
-    retryable: false,
-    hint: expect.stringContaining('nats.token'),
-    message: expect.not.stringContaining('wrong'),
-  }
-  await expect(connectBus({ url: server.url, token: 'wrong', name: 'test', timeout: 2000 })).rejects.toMatchObject(refused)
-  await expect(connectBus({ url: server.url, token: 'wrong', name: 'test' })).rejects.toMatchObject(refused)
-})
-
-test('where nobody listens, a command hears so at once', async () => {
-  await expect(connectBus({ url: 'nats://127.0.0.1:1', name: 'test', timeout: 2000 })).rejects.toMatchObject({
-    message: 'nats: nobody listens at nats://127.0.0.1:1',
-    retryable: true,
+  beforeAll(async () => {
+    server = await startNats({ token: 'right' })
   })
-})
 
-test('a server that says nothing is given up in time', async () => {
-  const silent = createServer(() => {})
-  silent.listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  const address = silent.address()
-  const port = typeof address === 'object' && address ? address.port : 0
-  await expect(connectBus({ url: `nats://127.0.0.1:${port}`, name: 'test', timeout: 200 })).rejects.toMatchObject({
-    hint: expect.stringContaining('firewall'),
+  afterAll(async () => {
+    await server?.stop()
   })
-  silent.close()
-})
 
-test('without a time limit it waits for a server that comes later, and repairs losses', async () => {
-  const first = await startNats()
-  await first.kill9()
-  const connecting = connectBus({ url: first.url, name: 'test' })
-  await first.restart()
-  const connection = await connecting
-  await first.kill9()
-  await first.restart()
-  await vi.waitFor(() => connection.jetstreamManager({ timeout: 300 }).then(manager => manager.getAccountInfo()), 5000)
-  await connection.close()
-  await first.stop()
+  test('a wrong token is refused at once, waiting for the first connection or not', async () => {
+    const refused = {
+      name: 'BusUnreachable',
+      retryable: false,
+      hint: expect.stringContaining('nats.token'),
+      message: expect.not.stringContaining('wrong'),
+    }
+    await expect(connectBus({ url: server.url, token: 'wrong', name: 'test', timeout: 2000 })).rejects.toMatchObject(refused)
+    await expect(connectBus({ url: server.url, token: 'wrong', name: 'test' })).rejects.toMatchObject(refused)
+  })
+
+  test('where nobody listens, a command hears so at once', async () => {
+    await expect(connectBus({ url: 'nats://127.0.0.1:1', name: 'test', timeout: 2000 })).rejects.toMatchObject({
+      message: 'nats: nobody listens at nats://127.0.0.1:1',
+      retryable: true,
+    })
+  })
+
+  test('a server that says nothing is given up in time', async () => {
+    const silent = createServer(() => {})
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const address = silent.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    await expect(connectBus({ url: `nats://127.0.0.1:${port}`, name: 'test', timeout: 200 })).rejects.toMatchObject({
+      hint: expect.stringContaining('firewall'),
+    })
+    silent.close()
+  })
+
+  test('without a time limit it waits for a server that comes later, and repairs losses', async () => {
+    const first = await startNats()
+    await first.kill9()
+    const connecting = connectBus({ url: first.url, name: 'test' })
+    await first.restart()
+    const connection = await connecting
+    await first.kill9()
+    await first.restart()
+    await vi.waitFor(() => connection.jetstreamManager({ timeout: 300 }).then(manager => manager.getAccountInfo()), 5000)
+    await connection.close()
+    await first.stop()
+  })
 })

@@ -12,161 +12,167 @@ import { serve } from '../../bus/serve.ts'
 import { provision } from '../../bus/streams.ts'
 import { natsUsers } from '../../bus/users.ts'
 import { type NatsServer, startNats } from '../services/nats.ts'
+import { requires } from '../services/requires.ts'
 
-const prefix = 'backup'
-const ID = 'docs-20261121T020000Z'
-const concern = { id: ID, source: 'docs', host: 'h1' }
-const log = pino({ level: 'silent' })
+requires('nats-server')('permissions', () => {
+  const prefix = 'backup'
+  const ID = 'docs-20261121T020000Z'
+  const concern = { id: ID, source: 'docs', host: 'h1' }
+  const log = pino({ level: 'silent' })
 
-const release = {
-  name: 'release',
-  on: [events.snapshot.failed],
-  emits: [events.release.done, events.release.retrying],
-  reads: [events.export.done],
-  remembers: ['run'],
-  async handle(_, { find, run, progress }) {
-    progress({ bytes: 1 })
-    await find(events.release.done, concern)
-    await find(events.export.done, concern)
-    await run.create('docs', ID)
-    const held = await run.get('docs')
-    await run.remove('docs', held?.revision ?? 0)
-    return events.release.done({ ...concern, released: ['stage'] })
-  },
-} satisfies HostFunction
-const prune = { name: 'prune', on: [events.replicate.done], emits: [events.prune.done] }
-const seed = nkeys.createUser()
+  const release = {
+    name: 'release',
+    on: [events.snapshot.failed],
+    emits: [events.release.done, events.release.retrying],
+    reads: [events.export.done],
+    remembers: ['run'],
+    async handle(_, { find, run, progress }) {
+      progress({ bytes: 1 })
+      await find(events.release.done, concern)
+      await find(events.export.done, concern)
+      await run.create('docs', ID)
+      const held = await run.get('docs')
+      await run.remove('docs', held?.revision ?? 0)
+      return events.release.done({ ...concern, released: ['stage'] })
+    },
+  } satisfies HostFunction
+  const prune = { name: 'prune', on: [events.replicate.done], emits: [events.prune.done] }
+  const seed = nkeys.createUser()
 
-let server: NatsServer
-let admin: NatsConnection
-let user: NatsConnection
+  let server: NatsServer
+  let admin: NatsConnection
+  let user: NatsConnection
 
-beforeAll(async () => {
-  const proofs = {
-    admin: { password: 'all' },
-    release: { nkey: seed.getPublicKey() },
-    prune: { password: 'p' },
-    clock: { password: 'tick' },
-  }
-  server = await startNats({ config: natsUsers([release, prune], { prefix, hosts: ['h1'], proofs }) })
-  admin = await connectBus({ url: server.url, user: 'admin', password: 'all', name: 'admin' })
-  const { facts } = await provision(admin, { prefix, ackWait: 2000 })
-  const jsm = await admin.jetstreamManager()
-  for (const [fn, event] of [
-    ['release', events.snapshot.failed],
-    ['prune', events.replicate.done],
-  ] as const) {
-    await ensureConsumer(jsm, facts, {
-      name: consumerName(fn, event.type, 'h1'),
-      filter: filterOf(prefix, event, 'h1'),
-      ackWait: 2000,
+  beforeAll(async () => {
+    const proofs = {
+      admin: { password: 'all' },
+      release: { nkey: seed.getPublicKey() },
+      prune: { password: 'p' },
+      clock: { password: 'tick' },
+    }
+    server = await startNats({ config: natsUsers([release, prune], { prefix, hosts: ['h1'], proofs }) })
+    admin = await connectBus({ url: server.url, user: 'admin', password: 'all', name: 'admin' })
+    const { facts } = await provision(admin, { prefix, ackWait: 2000 })
+    const jsm = await admin.jetstreamManager()
+    for (const [fn, event] of [
+      ['release', events.snapshot.failed],
+      ['prune', events.replicate.done],
+    ] as const) {
+      await ensureConsumer(jsm, facts, {
+        name: consumerName(fn, event.type, 'h1'),
+        filter: filterOf(prefix, event, 'h1'),
+        ackWait: 2000,
+      })
+    }
+    const nkey = new TextDecoder().decode(seed.getSeed())
+    user = await connectBus({ url: server.url, nkey, name: 'release', inboxPrefix: inboxOf('release') })
+  })
+
+  afterAll(async () => {
+    await user?.close()
+    await admin?.close()
+    await server?.stop()
+  })
+
+  const snapshotFailed: Fact = events.snapshot.failed({
+    ...concern,
+    error: { name: 'Error', message: 'no', retryable: false },
+    attempts: 5,
+  })
+
+  test('a function does its whole work with its own rights', async () => {
+    const cell = await openCell(user, { prefix, log, times: { ackWait: 2000, heartbeat: 500, attempts: 2, drain: 500 } })
+    const serving = await serve({ cell, functions: [release], hosts: { h1: { concurrency: 1 } }, tools: () => undefined })
+    const bytes = encode(snapshotFailed, { prefix, speaker: 'test', cause: 'test', time: new Date() })
+    await admin.jetstream().publish(`backup.snapshot.failed.h1.docs.${ID}`, bytes)
+    const stored = async (type: string) =>
+      (await admin.request(`$JS.API.DIRECT.GET.BACKUP.backup.${type}.h1.docs.${ID}`)).headers?.code ?? 0
+    await vi.waitFor(async () => expect(await stored('release.done')).toBe(0), 4000)
+    const jsm = await admin.jetstreamManager()
+    await vi.waitFor(async () => {
+      const { num_ack_pending, num_pending } = await jsm.consumers.info(
+        'BACKUP',
+        consumerName('release', 'snapshot.failed', 'h1'),
+      )
+      expect({ num_ack_pending, num_pending }).toEqual({ num_ack_pending: 0, num_pending: 0 })
+    }, 4000)
+    await serving.stop()
+  })
+
+  describe('a function may not', () => {
+    const consumer = consumerName('prune', 'replicate.done', 'h1')
+    test.each([
+      ['say what another says', `backup.prune.done.h1.docs.${ID}`],
+      ['speak for another host', `backup.release.done.h2.docs.${ID}`],
+      ['tick', 'backup.tick'],
+      ['take what is for another', `$JS.API.CONSUMER.MSG.NEXT.BACKUP.${consumer}`],
+      ['acknowledge for another', `$JS.ACK.BACKUP.${consumer}.1.1.1.1.0`],
+      ['remove its own consumer', `$JS.API.CONSUMER.DELETE.BACKUP.${consumerName('release', 'snapshot.failed', 'h1')}`],
+      ['make a consumer', '$JS.API.CONSUMER.CREATE.BACKUP.mine.backup.>'],
+      ['remove the stream', '$JS.API.STREAM.DELETE.BACKUP'],
+      ['empty the stream', '$JS.API.STREAM.PURGE.BACKUP'],
+      ['change the stream', '$JS.API.STREAM.UPDATE.BACKUP'],
+      ['read any message by its number', '$JS.API.STREAM.MSG.GET.BACKUP'],
+      ['read any message directly', '$JS.API.DIRECT.GET.BACKUP'],
+      ['read what another step said', `$JS.API.DIRECT.GET.BACKUP.backup.verify.done.h1.docs.${ID}`],
+      ["take another's lease", '$KV.BACKUP_work.prune.h1.docs'],
+      ["read another's lease", '$JS.API.DIRECT.GET.KV_BACKUP_work.$KV.BACKUP_work.prune.h1.docs'],
+      ['change what it does not remember', '$KV.BACKUP_planned.docs.nightly'],
+    ])('%s', async (_, subject) => {
+      await expect(user.request(subject, '', { timeout: 1000 })).rejects.toMatchObject({ code: 'PERMISSIONS_VIOLATION' })
     })
-  }
-  const nkey = new TextDecoder().decode(seed.getSeed())
-  user = await connectBus({ url: server.url, nkey, name: 'release', inboxPrefix: inboxOf('release') })
-})
 
-afterAll(async () => {
-  await user?.close()
-  await admin?.close()
-  await server?.stop()
-})
-
-const snapshotFailed: Fact = events.snapshot.failed({
-  ...concern,
-  error: { name: 'Error', message: 'no', retryable: false },
-  attempts: 5,
-})
-
-test('a function does its whole work with its own rights', async () => {
-  const cell = await openCell(user, { prefix, log, times: { ackWait: 2000, heartbeat: 500, attempts: 2, drain: 500 } })
-  const serving = await serve({ cell, functions: [release], hosts: { h1: { concurrency: 1 } }, tools: () => undefined })
-  const bytes = encode(snapshotFailed, { prefix, speaker: 'test', cause: 'test', time: new Date() })
-  await admin.jetstream().publish(`backup.snapshot.failed.h1.docs.${ID}`, bytes)
-  const stored = async (type: string) =>
-    (await admin.request(`$JS.API.DIRECT.GET.BACKUP.backup.${type}.h1.docs.${ID}`)).headers?.code ?? 0
-  await vi.waitFor(async () => expect(await stored('release.done')).toBe(0), 4000)
-  const jsm = await admin.jetstreamManager()
-  await vi.waitFor(async () => {
-    const { num_ack_pending, num_pending } = await jsm.consumers.info('BACKUP', consumerName('release', 'snapshot.failed', 'h1'))
-    expect({ num_ack_pending, num_pending }).toEqual({ num_ack_pending: 0, num_pending: 0 })
-  }, 4000)
-  await serving.stop()
-})
-
-describe('a function may not', () => {
-  const consumer = consumerName('prune', 'replicate.done', 'h1')
-  test.each([
-    ['say what another says', `backup.prune.done.h1.docs.${ID}`],
-    ['speak for another host', `backup.release.done.h2.docs.${ID}`],
-    ['tick', 'backup.tick'],
-    ['take what is for another', `$JS.API.CONSUMER.MSG.NEXT.BACKUP.${consumer}`],
-    ['acknowledge for another', `$JS.ACK.BACKUP.${consumer}.1.1.1.1.0`],
-    ['remove its own consumer', `$JS.API.CONSUMER.DELETE.BACKUP.${consumerName('release', 'snapshot.failed', 'h1')}`],
-    ['make a consumer', '$JS.API.CONSUMER.CREATE.BACKUP.mine.backup.>'],
-    ['remove the stream', '$JS.API.STREAM.DELETE.BACKUP'],
-    ['empty the stream', '$JS.API.STREAM.PURGE.BACKUP'],
-    ['change the stream', '$JS.API.STREAM.UPDATE.BACKUP'],
-    ['read any message by its number', '$JS.API.STREAM.MSG.GET.BACKUP'],
-    ['read any message directly', '$JS.API.DIRECT.GET.BACKUP'],
-    ['read what another step said', `$JS.API.DIRECT.GET.BACKUP.backup.verify.done.h1.docs.${ID}`],
-    ["take another's lease", '$KV.BACKUP_work.prune.h1.docs'],
-    ["read another's lease", '$JS.API.DIRECT.GET.KV_BACKUP_work.$KV.BACKUP_work.prune.h1.docs'],
-    ['change what it does not remember', '$KV.BACKUP_planned.docs.nightly'],
-  ])('%s', async (_, subject) => {
-    await expect(user.request(subject, '', { timeout: 1000 })).rejects.toMatchObject({ code: 'PERMISSIONS_VIOLATION' })
+    test.each(['_INBOX_prune.>', '_INBOX.>', 'backup.>', '>', '$JS.ACK.>'])('listen to %s', async subject => {
+      const denied = new Promise(resolve => user.subscribe(subject, { callback: resolve }))
+      expect(await denied).toMatchObject({ code: 'PERMISSIONS_VIOLATION' })
+    })
   })
 
-  test.each(['_INBOX_prune.>', '_INBOX.>', 'backup.>', '>', '$JS.ACK.>'])('listen to %s', async subject => {
-    const denied = new Promise(resolve => user.subscribe(subject, { callback: resolve }))
-    expect(await denied).toMatchObject({ code: 'PERMISSIONS_VIOLATION' })
+  test('the clock may tick and nothing else', async () => {
+    const clock = await connectBus({
+      url: server.url,
+      user: 'clock',
+      password: 'tick',
+      name: 'clock',
+      inboxPrefix: inboxOf('clock'),
+    })
+    expect(await clock.jetstream().publish('backup.tick', '{}')).toMatchObject({ stream: 'TICK' })
+    await expect(clock.request(`backup.release.done.h1.docs.${ID}`, '', { timeout: 1000 })).rejects.toMatchObject({
+      code: 'PERMISSIONS_VIOLATION',
+    })
+    await clock.close()
   })
-})
 
-test('the clock may tick and nothing else', async () => {
-  const clock = await connectBus({
-    url: server.url,
-    user: 'clock',
-    password: 'tick',
-    name: 'clock',
-    inboxPrefix: inboxOf('clock'),
+  test('no right reaches beyond the function: no wildcard where another begins', () => {
+    const { publish, subscribe } = permissionsOf(release, { prefix, hosts: ['h1', 'h2'] })
+    expect(subscribe).toEqual(['_INBOX_release.>'])
+    expect(publish.filter(subject => /(CREATE|DELETE|PURGE|UPDATE|MSG\.GET)/.test(subject))).toEqual([])
+    expect(publish.filter(subject => subject.startsWith('backup.')).sort()).toEqual(
+      ['done', 'failed', 'retrying']
+        .flatMap(outcome => ['h1', 'h2'].map(host => `backup.release.${outcome}.${host}.>`))
+        .concat('backup.progress')
+        .sort(),
+    )
   })
-  expect(await clock.jetstream().publish('backup.tick', '{}')).toMatchObject({ stream: 'TICK' })
-  await expect(clock.request(`backup.release.done.h1.docs.${ID}`, '', { timeout: 1000 })).rejects.toMatchObject({
-    code: 'PERMISSIONS_VIOLATION',
+
+  test('a desk may hear its questions, tick, and answer', () => {
+    const desk = {
+      name: 'ask',
+      on: 'requests' as const,
+      emits: [events.ask.restore],
+      hears: [events.plan.due],
+      endpoints: [{ name: 'run' }],
+    }
+    const { publish, subscribe, responses } = permissionsOf(desk, { prefix, hosts: [] })
+    expect(responses).toBe(true)
+    expect(subscribe).toEqual(['_INBOX_ask.>', '$SRV.>', 'backup.run', 'backup.plan.due.>'])
+    expect(publish).toContain('backup.tick')
+    expect(publish).toContain('backup.ask.restore.>')
   })
-  await clock.close()
-})
 
-test('no right reaches beyond the function: no wildcard where another begins', () => {
-  const { publish, subscribe } = permissionsOf(release, { prefix, hosts: ['h1', 'h2'] })
-  expect(subscribe).toEqual(['_INBOX_release.>'])
-  expect(publish.filter(subject => /(CREATE|DELETE|PURGE|UPDATE|MSG\.GET)/.test(subject))).toEqual([])
-  expect(publish.filter(subject => subject.startsWith('backup.')).sort()).toEqual(
-    ['done', 'failed', 'retrying']
-      .flatMap(outcome => ['h1', 'h2'].map(host => `backup.release.${outcome}.${host}.>`))
-      .concat('backup.progress')
-      .sort(),
-  )
-})
-
-test('a desk may hear its questions, tick, and answer', () => {
-  const desk = {
-    name: 'ask',
-    on: 'requests' as const,
-    emits: [events.ask.restore],
-    hears: [events.plan.due],
-    endpoints: [{ name: 'run' }],
-  }
-  const { publish, subscribe, responses } = permissionsOf(desk, { prefix, hosts: [] })
-  expect(responses).toBe(true)
-  expect(subscribe).toEqual(['_INBOX_ask.>', '$SRV.>', 'backup.run', 'backup.plan.due.>'])
-  expect(publish).toContain('backup.tick')
-  expect(publish).toContain('backup.ask.restore.>')
-})
-
-test('a proof for nobody is a mistake', () => {
-  expect(() => natsUsers([prune], { prefix, hosts: [], proofs: { prunee: { password: 'x' } } })).toThrow(
-    'no function is called prunee',
-  )
+  test('a proof for nobody is a mistake', () => {
+    expect(() => natsUsers([prune], { prefix, hosts: [], proofs: { prunee: { password: 'x' } } })).toThrow(
+      'no function is called prunee',
+    )
+  })
 })

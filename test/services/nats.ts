@@ -69,9 +69,11 @@ function configOf(storeDirectory: string, { config = '', token }: NatsOptions): 
 }
 
 async function start(home: string, argv: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const child = existsSync('/usr/bin/setpriv')
-    ? spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', 'nats-server', ...argv], { stdio: ['ignore', 'ignore', 'pipe'] })
-    : spawn('nats-server', argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const tied = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
+  const [program = '', ...rest] = [...tied, 'nats-server', ...argv]
+  // Debian keeps servers out of a plain user's PATH.
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin` }
+  const child = spawn(program, rest, { stdio: ['ignore', 'ignore', 'pipe'], env })
   let said = ''
   child.stderr?.on('data', chunk => {
     said = (said + String(chunk)).slice(-4096)
