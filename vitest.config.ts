@@ -1,11 +1,12 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 /** Two at a time: each file may start servers of its own. Nothing is retried: a test that passes sometimes is broken. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    setupFiles: ['test/setup.ts'],
-    reporters: ['default', './test/reporter.ts'],
+    setupFiles: [join(import.meta.dirname, 'test/setup.ts')],
+    reporters: ['default', join(import.meta.dirname, 'test/reporter.ts')],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,
