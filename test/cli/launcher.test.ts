@@ -9,13 +9,13 @@ const root = join(import.meta.dirname, '..', '..')
 /** Makes the Node that reads it say that it is an old one. What it starts is not told. */
 const pretend = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.20.2"}})'
 const program = `
-  process.stdout.write(JSON.stringify({ node: process.versions.node, args: process.argv.slice(2) }) + '\\n')
-  if (process.argv[2] === 'exit') process.exit(Number(process.argv[3]))
-  if (process.argv[2] === 'kill') process.kill(process.pid, process.argv[3])
   if (process.argv[2] === 'wait') {
     process.on('SIGTERM', () => process.exit(42))
     setInterval(() => {}, 1000)
   }
+  process.stdout.write(JSON.stringify({ node: process.versions.node, args: process.argv.slice(2) }) + '\\n')
+  if (process.argv[2] === 'exit') process.exit(Number(process.argv[3]))
+  if (process.argv[2] === 'kill') process.kill(process.pid, process.argv[3])
 `
 let clone: string
 
