@@ -69,7 +69,9 @@ export async function connectBus({
   }
 }
 
-function explain(error: unknown, url: string): BusUnreachable {
+function explain(error: unknown, address: string): BusUnreachable {
+  // Some write name and password into the address.
+  const url = address.replaceAll(/\/\/[^@/,]*@/g, '//')
   const code = error instanceof NatsError ? error.code : undefined
   if (
     code === ErrorCode.AuthorizationViolation ||

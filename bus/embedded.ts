@@ -33,6 +33,7 @@ const READY_WITHIN = 60_000
 /**
  * Starts the server of this state directory, or joins the one that runs. From then on this process stands ready to be the
  * next owner: when the server dies, or the process that ran it, one of those who wait takes over on the same port and store.
+ * To be called from the main thread: where the kernel ends the server with us, it looks at the thread that started it.
  */
 export async function startEmbedded({ stateDirectory, log, tie }: EmbeddedOptions): Promise<Embedded> {
   const home = await prepareHome(stateDirectory)

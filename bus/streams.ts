@@ -1,13 +1,16 @@
 /** What the bus keeps: two streams and four buckets per cell. */
 import {
   DiscardPolicy,
+  ErrorCode,
   type JetStreamManager,
   type NatsConnection,
+  NatsError,
   nanos,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from 'nats'
+import { BusUnreachable } from './connect.ts'
 import { BusMismatch, differences, refusalOf } from './mismatch.ts'
 
 const MINUTE = 60_000
@@ -44,9 +47,20 @@ export interface ProvisionOptions {
 
 /** Makes the streams and buckets of a cell, or mends their settings. May run any number of times, by several at once. */
 export async function provision(nc: NatsConnection, options: ProvisionOptions): Promise<StreamNames> {
-  const jsm = await nc.jetstreamManager()
+  const jsm = await managerOf(nc)
   for (const config of streamsOf(options)) await ensureStream(jsm, config)
   return streamNames(options.prefix)
+}
+
+async function managerOf(nc: NatsConnection): Promise<JetStreamManager> {
+  try {
+    return await nc.jetstreamManager()
+  } catch (error) {
+    if (!(error instanceof NatsError) || error.code !== ErrorCode.JetStreamNotEnabled) throw error
+    const hint =
+      'If it has just started, it comes. Otherwise switch JetStream on in its configuration: jetstream { store_dir: "…" }.'
+    throw new BusUnreachable(`nats: JetStream does not answer on ${nc.getServer()}`, { hint, retryable: true, cause: error })
+  }
 }
 
 type WantedStream = Partial<StreamConfig> & { name: string }

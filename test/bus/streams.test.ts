@@ -94,6 +94,17 @@ requires('nats-server')('streams and consumers', () => {
     })
   })
 
+  test('a server without JetStream is said with the cure', async () => {
+    const plain = await startNats({ jetstream: false })
+    const connection = await connectBus({ url: plain.url, name: 'test' })
+    await expect(provision(connection, { prefix: 'backup', ackWait: 2000 })).rejects.toMatchObject({
+      message: expect.stringContaining('JetStream does not answer'),
+      hint: expect.stringContaining('jetstream {'),
+    })
+    await connection.close()
+    await plain.stop()
+  })
+
   test('no two prefixes share a name', () => {
     const prefixes = ['backup', 'tick', 'a.b', 'a_b', 'a__b', 'a_.b', 'backup.tick', 'acme.tick', 'acme', 'facts']
     const all = prefixes.flatMap(prefix => {

@@ -16,6 +16,8 @@ export interface NatsOptions {
   port?: number
   /** Clients need it where it is given. */
   token?: string
+  /** False for a server that keeps nothing. */
+  jetstream?: boolean
 }
 
 export interface NatsServer {
@@ -62,8 +64,8 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   }
 }
 
-function configOf(storeDirectory: string, { config = '', token }: NatsOptions): string {
-  const jetstream = `jetstream { store_dir: ${JSON.stringify(storeDirectory)} }`
+function configOf(storeDirectory: string, { config = '', token, jetstream: keeps = true }: NatsOptions): string {
+  const jetstream = keeps ? `jetstream { store_dir: ${JSON.stringify(storeDirectory)} }` : ''
   const authorization = token ? `authorization { token: ${JSON.stringify(token)} }` : ''
   return [jetstream, authorization, config].join('\n')
 }
