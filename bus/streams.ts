@@ -56,11 +56,19 @@ async function managerOf(nc: NatsConnection): Promise<JetStreamManager> {
   try {
     return await nc.jetstreamManager()
   } catch (error) {
-    if (!(error instanceof NatsError) || error.code !== ErrorCode.JetStreamNotEnabled) throw error
-    const hint =
-      'If it has just started, it comes. Otherwise switch JetStream on in its configuration: jetstream { store_dir: "…" }.'
-    throw new BusUnreachable(`nats: JetStream does not answer on ${nc.getServer()}`, { hint, retryable: true, cause: error })
+    throw isSilence(error) ? unanswered(`on ${nc.getServer()}`, error) : error
   }
+}
+
+/** Switched off, without a leader, or just starting: the server does not tell these apart. */
+function isSilence(error: unknown): boolean {
+  return error instanceof NatsError && [ErrorCode.Timeout, ErrorCode.JetStreamNotEnabled].some(code => code === error.code)
+}
+
+function unanswered(place: string, cause: unknown): BusUnreachable {
+  const hint =
+    'If it has just started, it comes. Otherwise switch JetStream on in its configuration: jetstream { store_dir: "…" }.'
+  return new BusUnreachable(`nats: JetStream does not answer ${place}`, { hint, retryable: true, cause })
 }
 
 type WantedStream = Partial<StreamConfig> & { name: string }
@@ -128,7 +136,7 @@ const SUBJECTS_OVERLAP = 10065
 
 async function explainStream(jsm: JetStreamManager, { name, subjects = [] }: WantedStream, error: unknown): Promise<unknown> {
   const refusal = refusalOf(error)
-  if (refusal === undefined) return error
+  if (refusal === undefined) return isSilence(error) ? unanswered(`about stream ${name}`, error) : error
   if (refusal.code !== SUBJECTS_OVERLAP)
     return new BusMismatch(`nats: stream ${name}: ${refusal.message}`, `See what is there: nats stream info ${name}`, error)
   const owner = await jsm.streams.find(subjects[0] ?? '').catch(() => 'another stream')
