@@ -48,7 +48,7 @@ export async function restoreBackup(restore: Restore): Promise<Restored> {
   if (known && known.backup !== id)
     throw new InvalidInput(`token ${restore.token} belongs to a restore of ${known.backup}, not of ${id}`)
   const journal = known ?? (await prepare(restore))
-  if (journal.phase === 'failing' || journal.phase === 'undone') return await putBack(restore, journal)
+  if (['failing', 'reverted', 'undone'].includes(journal.phase)) return await putBack(restore, journal)
   return await finish(restore, await exchange(restore, journal))
 }
 
@@ -147,20 +147,23 @@ async function finish(restore: Restore, journal: Journal): Promise<Restored> {
 }
 
 /** Ends in an error whatever it does: the restore did not happen. */
-async function putBack(restore: Restore, journal: Journal): Promise<never> {
-  const { host, state, signal, token, to } = restore
-  let { error = 'it failed' } = journal
+async function putBack(restore: Restore, given: Journal): Promise<never> {
+  const { host, state, signal, token } = restore
+  const service = restore.to === undefined ? restore.service : undefined
+  let journal = given
   if (journal.phase === 'failing') {
-    const service = to === undefined ? restore.service : undefined
     if (service) await attempt('stop the service', service.stop, restore)
     await undo(movesOf(restore), journal.steps)
+    journal = await writeJournal(host, state, { ...journal, phase: 'reverted' })
+  }
+  if (journal.phase === 'reverted') {
     const problem = service && (await attempt('start the service again', service.start, restore))
-    if (problem) error = `${error}; and then: ${problem}`
     signal.throwIfAborted()
-    await writeJournal(host, state, { ...journal, phase: 'undone', error })
+    const error = [journal.error, problem].filter(Boolean).join('; and then: ')
+    journal = await writeJournal(host, state, { ...journal, phase: 'undone', error })
   }
   await discard(host, [...journal.steps.map(({ target }) => rejectedOf(target, token)), ...stagedOf(journal)])
-  throw new HoldfastError(`restore of ${journal.backup} was rolled back: ${error}`, {
+  throw new HoldfastError(`restore of ${journal.backup} was rolled back: ${journal.error ?? 'it failed'}`, {
     retryable: false,
     hint: 'What was there before is in its place again. Find out why it failed, then ask for a new restore, or restore to another place.',
   })

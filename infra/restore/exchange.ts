@@ -52,12 +52,8 @@ async function placeOne(exchange: Exchange, step: Step): Promise<void> {
 
 /** An earlier run was interrupted, and somebody has put something new there since: neither old nor restored, so it goes to neither. */
 async function keepStranger({ host, token, warn }: Exchange, target: string): Promise<void> {
-  const stranger = `${target}.between-${token}`
-  if (await isThere(host, stranger)) {
-    throw new HoldfastError(`${target} keeps coming back while it is being replaced`, {
-      hint: 'Something starts the program again and again. Stop it until the restore has ended.',
-    })
-  }
+  let stranger = `${target}.between-${token}`
+  for (let again = 2; await isThere(host, stranger); again++) stranger = `${target}.between-${token}-${again}`
   await host.rename(target, stranger)
   warn(`${target} was made anew while the restore was interrupted; it is kept as ${stranger}`)
 }
@@ -70,7 +66,12 @@ async function confirm({ host, token }: Exchange, { target, existed }: Step): Pr
 
 /** What has to be undone for each, told from the disk as it is before anything is. */
 export async function classify({ host, token }: Exchange, steps: readonly Step[]): Promise<Step[]> {
-  return await Promise.all(steps.map(async step => ({ ...step, undo: await undoOf(host, token, step) })))
+  return await Promise.all(
+    steps.map(async step => {
+      const occupied = await isThere(host, step.target)
+      return { ...step, undo: await undoOf(host, token, step), occupied }
+    }),
+  )
 }
 
 async function undoOf(host: Host, token: string, { target, staged, existed }: Step): Promise<Undo> {
@@ -79,21 +80,28 @@ async function undoOf(host: Host, token: string, { target, staged, existed }: St
   return existed ? 'untouched' : 'fresh'
 }
 
-/** Puts back what was there, the last exchanged first. What was restored is left under its rejected name. */
+/** Takes away all that is new, then puts back what was there. What was restored is left under its rejected name. */
 export async function undo(exchange: Exchange, steps: readonly Step[]): Promise<void> {
-  for (const step of inOrder(steps).reverse()) await undoOne(exchange, step)
+  const { host, token } = exchange
+  const waits = async ({ target, undo }: Step) => undo === 'aside' && (await isThere(host, asideOf(target, token)))
+  const waiting = await select(steps, waits)
+  // All is back: what lies beside it now belongs to it.
+  if (waiting.length === 0 && steps.some(({ undo }) => undo === 'aside')) return
+  for (const step of inOrder(steps)) if (step.undo === 'fresh' || waiting.includes(step)) await clear(exchange, step)
+  for (const { target } of inOrder(waiting).reverse()) await host.rename(asideOf(target, token), target)
 }
 
-async function undoOne({ host, token }: Exchange, { target, undo }: Step): Promise<void> {
-  const [aside, rejected] = [asideOf(target, token), rejectedOf(target, token)]
-  if (undo === undefined || undo === 'untouched') return
-  if (undo === 'aside' && !(await isThere(host, aside))) return
-  if (await isThere(host, target)) {
-    if (undo === 'fresh' && (await isThere(host, rejected))) return
-    await host.remove(rejected)
-    await host.rename(target, rejected)
-  }
-  if (undo === 'aside') await host.rename(aside, target)
+async function clear(exchange: Exchange, { target, occupied }: Step): Promise<void> {
+  const { host, token } = exchange
+  if (!(await isThere(host, target))) return
+  const rejected = rejectedOf(target, token)
+  if (occupied && !(await isThere(host, rejected))) await host.rename(target, rejected)
+  else await keepStranger(exchange, target)
+}
+
+async function select<Item>(items: readonly Item[], wanted: (item: Item) => Promise<boolean>): Promise<Item[]> {
+  const answers = await Promise.all(items.map(wanted))
+  return items.filter((_, index) => answers[index])
 }
 
 /** Whether there is anything at the path, be it a link that leads nowhere. */

@@ -16,6 +16,8 @@ const Step = z.object({
   /** Whether there was something at the target once the service had stopped. */
   existed: z.boolean().optional(),
   undo: Undo.optional(),
+  /** Whether there was something at the target when undoing began: anything that comes later is somebody else's. */
+  occupied: z.boolean().optional(),
 })
 export type Step = z.infer<typeof Step>
 
@@ -26,13 +28,14 @@ export type Step = z.infer<typeof Step>
  * - healthy: it works; what was moved aside is being removed.
  * - done: the end.
  * - failing: it did not work; what was there is being put back.
+ * - reverted: it is back; the service is being started with it.
  * - undone: the other end.
  */
 export const Journal = z.object({
   version: z.literal(1),
   token: z.string(),
   backup: z.string().regex(idPattern),
-  phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'undone']),
+  phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'reverted', 'undone']),
   began: z.iso.datetime(),
   steps: z.array(Step),
   scratch: z.array(z.string()),
@@ -73,7 +76,9 @@ export async function writeJournal(host: Host, state: string, journal: Journal):
 export async function unfinishedRestores(host: Host, state: string): Promise<Journal[]> {
   const names = (await host.list(state)).map(({ name }) => /^restore-(.+)\.json$/.exec(name)?.[1])
   const journals = await Promise.all(names.map(token => (token ? readJournal(host, state, token) : undefined)))
-  return journals.filter(journal => journal !== undefined).filter(({ phase }) => ['stopped', 'placed', 'failing'].includes(phase))
+  return journals
+    .filter(journal => journal !== undefined)
+    .filter(({ phase }) => ['stopped', 'placed', 'failing', 'reverted'].includes(phase))
 }
 
 /** Two restores that take turns at one target would take each other's data for what was there before. */
