@@ -38,6 +38,7 @@ export function permissionsOf(fn: Declared, { prefix, hosts }: PermissionOptions
     ...says,
     ...(ticks(fn) ? [tickSubject(prefix)] : [`${prefix}.progress`]),
     ...consumersOf(fn, prefix, hosts).flatMap(consumer => consumerRights(consumer, prefix)),
+    ...progressOfTicks(fn, prefix),
     ...leaseRights(fn, prefix, hosts),
     ...(fn.remembers ?? []).flatMap(memory => bucketRights(streamNames(prefix)[memory], '>')),
     ...looksUp.map(subject => directGet(streamNames(prefix).facts, subject)),
@@ -73,6 +74,12 @@ function consumerRights({ stream, name }: OwnConsumer, prefix: string): string[]
     `$JS.ACK.${stream}.${name}.>`,
     ...bucketRights(streamNames(prefix).waits, `${name}.*`),
   ]
+}
+
+/** A desk sees how far those have come whose answer to a tick it waits for. */
+function progressOfTicks(fn: Declared, prefix: string): string[] {
+  if (!ticks(fn)) return []
+  return (fn.hears ?? []).map(({ step }) => `$JS.API.CONSUMER.INFO.${streamNames(prefix).ticks}.${consumerName(step, TICK)}`)
 }
 
 /** Leases are named `<function>.<host>.<source>`, `_` where the message names no host. */

@@ -5,17 +5,20 @@ import { openCell } from '../../bus/cell.ts'
 import { connectBus } from '../../bus/connect.ts'
 import { consumerName, ensureConsumer } from '../../bus/consumers.ts'
 import { encode, type Fact, filterOf } from '../../bus/event.ts'
-import { events } from '../../bus/events.ts'
+import { events, TickData } from '../../bus/events.ts'
 import type { HostFunction } from '../../bus/function.ts'
 import { inboxOf, permissionsOf } from '../../bus/permissions.ts'
+import { answerRequests, type RequestContext } from '../../bus/requests.ts'
 import { serve } from '../../bus/serve.ts'
 import { provision } from '../../bus/streams.ts'
+import { parseTick } from '../../bus/tick.ts'
 import { natsUsers } from '../../bus/users.ts'
 import { type NatsServer, startNats } from '../services/nats.ts'
 import { requires } from '../services/requires.ts'
 
 requires('nats-server')('permissions', () => {
   const prefix = 'backup'
+  const times = { ackWait: 2000, heartbeat: 500, attempts: 2, drain: 500 }
   const ID = 'docs-20261121T020000Z'
   const concern = { id: ID, source: 'docs', host: 'h1' }
   const log = pino({ level: 'silent' })
@@ -37,6 +40,23 @@ requires('nats-server')('permissions', () => {
     },
   } satisfies HostFunction
   const prune = { name: 'prune', on: [events.replicate.done], emits: [events.prune.done] }
+  const desk = {
+    name: 'ask',
+    on: 'requests' as const,
+    emits: [events.ask.restore],
+    hears: [events.plan.due, events.plan.rejected],
+    remembers: ['run' as const],
+    endpoints: [
+      {
+        name: 'run',
+        request: TickData,
+        async answer(request: unknown, { tick, run }: RequestContext<undefined>) {
+          const { facts } = await tick(TickData.parse(request))
+          return { planned: facts.length, held: (await run.get('docs')) ?? null }
+        },
+      },
+    ],
+  }
   const seed = nkeys.createUser()
 
   let server: NatsServer
@@ -48,9 +68,10 @@ requires('nats-server')('permissions', () => {
       admin: { password: 'all' },
       release: { nkey: seed.getPublicKey() },
       prune: { password: 'p' },
+      ask: { password: 'a' },
       clock: { password: 'tick' },
     }
-    server = await startNats({ config: natsUsers([release, prune], { prefix, hosts: ['h1'], proofs }) })
+    server = await startNats({ config: natsUsers([release, prune, desk], { prefix, hosts: ['h1'], proofs }) })
     admin = await connectBus({ url: server.url, user: 'admin', password: 'all', name: 'admin' })
     const { facts } = await provision(admin, { prefix, ackWait: 2000 })
     const jsm = await admin.jetstreamManager()
@@ -81,7 +102,7 @@ requires('nats-server')('permissions', () => {
   })
 
   test('a function does its whole work with its own rights', async () => {
-    const cell = await openCell(user, { prefix, log, times: { ackWait: 2000, heartbeat: 500, attempts: 2, drain: 500 } })
+    const cell = await openCell(user, { prefix, log, times })
     const serving = await serve({ cell, functions: [release], hosts: { h1: { concurrency: 1 } }, tools: () => undefined })
     const bytes = encode(snapshotFailed, { prefix, speaker: 'test', cause: 'test', time: new Date() })
     await admin.jetstream().publish(`backup.snapshot.failed.h1.docs.${ID}`, bytes)
@@ -155,19 +176,30 @@ requires('nats-server')('permissions', () => {
     )
   })
 
-  test('a desk may hear its questions, tick, and answer', () => {
-    const desk = {
-      name: 'ask',
-      on: 'requests' as const,
-      emits: [events.ask.restore],
-      hears: [events.plan.due],
-      endpoints: [{ name: 'run' }],
+  test('a desk hears its questions, ticks, sees what came of it, and answers', async () => {
+    const ask = await connectBus({ url: server.url, user: 'ask', password: 'a', name: 'ask', inboxPrefix: inboxOf('ask') })
+    const cell = await openCell(ask, { prefix, log, times })
+    const service = await answerRequests(cell, desk, () => undefined, '1.0.0')
+    await ask.flush()
+    const jsm = await admin.jetstreamManager()
+    const { name } = await ensureConsumer(jsm, 'TICK', {
+      name: consumerName('plan', 'tick'),
+      filter: 'backup.tick',
+      ackWait: 2000,
+    })
+    const answer = admin.request('backup.run', JSON.stringify({ sources: ['docs'] }), { timeout: 4000 })
+    const consumer = await admin.jetstream().consumers.get('TICK', name)
+    const plan = async (): Promise<unknown> => {
+      const tick = await consumer.next({ expires: 3000 })
+      tick?.ack()
+      const read = tick && parseTick(tick.data)
+      // The clock of another test came first.
+      return read && 'data' in read && !read.data.sources ? plan() : read
     }
-    const { publish, subscribe, responses } = permissionsOf(desk, { prefix, hosts: [] })
-    expect(responses).toBe(true)
-    expect(subscribe).toEqual(['_INBOX_ask.>', '$SRV.>', 'backup.run', 'backup.plan.due.>'])
-    expect(publish).toContain('backup.tick')
-    expect(publish).toContain('backup.ask.restore.>')
+    expect(await plan()).toEqual({ data: { sources: ['docs'] }, clock: false })
+    expect((await answer).json()).toEqual({ planned: 0, held: null })
+    await service.stop()
+    await ask.close()
   })
 
   test('a proof for nobody is a mistake', () => {
