@@ -1,9 +1,16 @@
 /** The zstd command: streams only, so that it joins pipes. */
 import type { Stage } from '../hosts/host.ts'
 
-/** Compresses with all cores and a checksum, in blocks that let rsync find what stayed the same. */
-export function compress(level: number): Stage {
-  return { argv: ['zstd', '--quiet', '--threads=0', '--rsyncable', `-${level}`, '--stdout'] }
+export interface Compression {
+  /** 1 to 19. */
+  level: number
+  /** Cut where the content says so: what follows a change stays the same, and rsync finds it. */
+  rsyncable: boolean
+}
+
+/** Compresses with all cores and a checksum. */
+export function compress({ level, rsyncable }: Compression): Stage {
+  return { argv: ['zstd', '--quiet', '--threads=0', ...(rsyncable ? ['--rsyncable'] : []), `-${level}`, '--stdout'] }
 }
 
 /** Fails where one bit of the file is not what was compressed. */

@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import { HoldfastError, InvalidInput } from '../../errors.ts'
 import type { Host } from '../../hosts/host.ts'
 import { printable } from '../../tools/byte-names.ts'
+import { sha256Command, sha256In } from '../../tools/sha256.ts'
 import { create, measure, memberNames, type Selection } from '../../tools/tar.ts'
 import { tarMessage } from '../../tools/tar-messages.ts'
 import { together } from '../../tools/together.ts'
 import { compress } from '../../tools/zstd.ts'
 import type { Captured, CaptureWork, Held, Work } from '../source.ts'
 import { instructions } from './instructions.ts'
-import { observe } from './observe.ts'
-import { artifactNames, FilesHeld, type FilesOptions } from './options.ts'
+import { type Observer, observe, type Seen } from './observe.ts'
+import { artifactNames, type FilesDetails, FilesHeld, type FilesOptions } from './options.ts'
 import { selectFiles } from './selection.ts'
 import { toolVersions } from './versions.ts'
 
@@ -44,36 +45,50 @@ async function checkRoom(host: Host, root: string, needed: number): Promise<void
 }
 
 /** Writes archive and listing. Files stay in use meanwhile: what changed is named, and then the copy is of no one moment. */
-export async function capture(work: CaptureWork<FilesOptions>): Promise<Captured> {
-  const { host, source, held, signal } = work
-  const directory = await host.resolve(work.directory)
+export async function capture(given: CaptureWork<FilesOptions>): Promise<Captured> {
+  const work = { ...given, directory: await given.host.resolve(given.directory) }
   const from = new Date()
-  const names = artifactNames(source)
-  const own = [FilesHeld.parse(held.held).root, directory]
-  const selection = await selectFiles(work, own)
-  const { take, ...heard } = observe(work, selection.roots)
-  const { seen } = heard
-  const sha256 = await writeArchive({ ...work, directory }, selection, take)
-  heard.refuseLost()
-  const leftOut = seen.sockets.length > 0
-  if (leftOut)
-    await host.write(join(directory, names.leftOut), `${seen.sockets.map(name => `/${printable(name)} (socket)\n`).join('')}`)
-  await host.run(['sync', '--', join(directory, names.archive), join(directory, names.listing)], { signal })
-  const details = {
-    roots: selection.roots.map(printable),
-    exclude: [...selection.exclude],
-    entries: await countLines(host, join(directory, names.listing), signal),
-    archiveBytes: seen.bytes,
-    missing: seen.missing,
-    sockets: seen.sockets.length,
-  }
+  const { root } = FilesHeld.parse(work.held.held)
+  const selection = await selectFiles(work, [root, work.directory])
+  const observer = observe(work, selection.roots)
+  const artifacts = await writeArtifacts(work, selection, observer)
+  const details = await describe(work, selection, observer.seen)
+  const { asked, achieved } = work.held.consistency
   return {
-    artifacts: [{ name: names.archive, sha256 }, { name: names.listing }, ...(leftOut ? [{ name: names.leftOut }] : [])],
+    artifacts,
     captured: { from, to: new Date() },
-    consistency: { asked: held.consistency.asked, achieved: seen.changed > 0 ? 'none' : held.consistency.achieved },
+    consistency: { asked, achieved: observer.seen.changed > 0 ? 'none' : achieved },
     parent: null,
     details,
     instructions: instructions({ ...work, details }),
+  }
+}
+
+async function writeArtifacts(work: CaptureWork<FilesOptions>, selection: Selection, { take, refuseLost, seen }: Observer) {
+  const { host, directory, source, signal } = work
+  const { archive, listing, leftOut } = artifactNames(source)
+  const sha256 = await writeArchive(work, selection, take)
+  refuseLost()
+  await host.run(['sync', '--', join(directory, archive), join(directory, listing)], { signal })
+  const artifacts = [{ name: archive, sha256 }, { name: listing }]
+  if (seen.sockets.length === 0) {
+    await host.remove(join(directory, leftOut))
+    return artifacts
+  }
+  await host.write(join(directory, leftOut), seen.sockets.map(name => `/${printable(name)} (socket)\n`).join(''))
+  return [...artifacts, { name: leftOut }]
+}
+
+async function describe(work: CaptureWork<FilesOptions>, selection: Selection, seen: Seen): Promise<FilesDetails> {
+  const { host, directory, source, signal } = work
+  const { stdout } = await host.run(['wc', '--lines', '--', join(directory, artifactNames(source).listing)], { signal })
+  return {
+    roots: selection.roots.map(printable),
+    exclude: [...selection.exclude],
+    entries: Number.parseInt(stdout, 10),
+    archiveBytes: seen.bytes,
+    missing: seen.missing,
+    sockets: seen.sockets.length,
   }
 }
 
@@ -88,15 +103,15 @@ async function writeArchive(
   await host.write(archive, '')
   await host.write(listing, '')
   const outputs = await host.pipe(
-    [create(selection, listing, onStderr), compress(options.level), { argv: ['tee', '--', archive] }, { argv: ['sha256sum'] }],
+    [
+      create(selection, listing, onStderr),
+      compress(options),
+      { argv: ['tee', '--', archive] },
+      { argv: await sha256Command(host) },
+    ],
     { input: memberNames(selection.roots), signal },
   )
-  const sum = /^[0-9a-f]{64}/.exec(outputs.at(-1)?.stdout ?? '')?.[0]
-  if (!sum) throw new HoldfastError(`files: sha256sum on ${host.name} gave no checksum`)
+  const sum = sha256In(outputs.at(-1)?.stdout)
+  if (!sum) throw new HoldfastError(`files: SHA-256 on ${host.name} gave no checksum`)
   return sum
-}
-
-async function countLines(host: Host, path: string, signal: AbortSignal): Promise<number> {
-  const { stdout } = await host.run(['wc', '--lines', '--', path], { signal })
-  return Number.parseInt(stdout, 10)
 }

@@ -4,6 +4,7 @@ import prettyBytes from 'pretty-bytes'
 import { CommandFailed, VerificationFailed } from '../../errors.ts'
 import type { Host, Stage } from '../../hosts/host.ts'
 import type { Check } from '../../manifest.ts'
+import { sha256Command, sha256In } from '../../tools/sha256.ts'
 import { list, withoutMark } from '../../tools/tar.ts'
 import { tarMessage } from '../../tools/tar-messages.ts'
 import { together } from '../../tools/together.ts'
@@ -28,7 +29,7 @@ export async function verify(work: StoredWork<FilesOptions>): Promise<Check[]> {
     sumOf(host, [withoutMark(join(directory, names.listing))], signal),
   ])
   const [archived, listed] = await asVerification(`files: ${names.archive} of ${manifest.id} cannot be read through`, sums)
-  if (archived !== listed) {
+  if (archived === undefined || archived !== listed) {
     throw new VerificationFailed(`files: ${names.archive} of ${manifest.id} does not hold what ${names.listing} lists`, { hint })
   }
   return [
@@ -66,9 +67,9 @@ function foundDamage({ outcome: { exitCode, signal, timedOut } }: CommandFailed)
   return !timedOut && !signal && exitCode !== undefined && exitCode > 0 && exitCode < 126
 }
 
-async function sumOf(host: Host, stages: [Stage, ...Stage[]], signal: AbortSignal): Promise<string> {
-  const outputs = await host.pipe([...stages, { argv: ['sha256sum'] }], { signal })
-  return outputs.at(-1)?.stdout ?? ''
+async function sumOf(host: Host, stages: [Stage, ...Stage[]], signal: AbortSignal): Promise<string | undefined> {
+  const outputs = await host.pipe([...stages, { argv: await sha256Command(host) }], { signal })
+  return sha256In(outputs.at(-1)?.stdout)
 }
 
 function count(entries: number): string {

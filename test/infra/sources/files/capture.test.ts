@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { appendFile, chmod, chown, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, test, vi } from 'vitest'
+import { makeDirectory } from '../../../services/directory.ts'
 import { requires } from '../../../services/requires.ts'
 import { listenAt } from '../trees.ts'
 import { type FilesPlace, filesPlace, hostWith, listed, writesArchive } from './place.ts'
@@ -104,7 +106,21 @@ requires(
   })
 })
 
-requires('tar', 'zstd')('a capture', () => {
+requires(
+  'tar',
+  'zstd',
+  'root',
+)('a capture', () => {
+  test('fails where the disk fills up', async () => {
+    await using small = await makeDirectory({ tmpfs: '2m' })
+    const { data, backup } = await filesPlace()
+    await writeFile(join(data, 'growing'), randomBytes(1_000_000))
+    const growing = backup({ paths: ['growing'] }, { root: small.path })
+    await growing.snapshot()
+    await appendFile(join(data, 'growing'), randomBytes(3_000_000))
+    await expect(growing.capture()).rejects.toThrow(/No space left on device/)
+  })
+
   test('lists the sockets it left out, and warns of none', async () => {
     const { data, make, backup } = await filesPlace()
     await make('a/x')
@@ -118,10 +134,12 @@ requires('tar', 'zstd')('a capture', () => {
   })
 
   test('of ten thousand files tells how far it is', async () => {
-    const { data, backup } = await filesPlace()
+    await using quick = await makeDirectory({ tmpfs: '100m' })
+    const { path: cwd } = quick
+    const { backup } = await filesPlace()
     const numbers = Array.from({ length: 10_000 }, (_, index) => `${index}\n`).join('')
-    await execa('split', ['--lines=1', '--suffix-length=4', '--numeric-suffixes', '-', 'number-'], { cwd: data, input: numbers })
-    const many = backup({ paths: [data] })
+    await execa('split', ['--lines=1', '--suffix-length=4', '--numeric-suffixes', '-', 'number-'], { cwd, input: numbers })
+    const many = backup({ paths: [cwd], rsyncable: true })
     const { details } = await many.capture()
     expect(details).toMatchObject({ entries: 10_001, missing: 0 })
     expect(many.progress.length).toBeGreaterThan(0)
