@@ -39,7 +39,7 @@ requires('sqlite3')('sqlite', () => {
     ['backup', 'delete'],
   ] as const)('%s of a database in mode %s under constant writes is one committed state of it', async (method, journalMode) => {
     const { path, backup, artifact } = await scene('orders.db', { method })
-    makeDatabase(path, { journalMode, megabytes: 10 })
+    makeDatabase(path, { journalMode, megabytes: journalMode === 'wal' ? 40 : 5 })
     await using writer = await startWriter(path, { every: journalMode === 'wal' ? 2 : 20 })
     expect(writer).toBeDefined()
     const before = Number(ask(path, TRANSFERS)[0])
