@@ -1,21 +1,42 @@
 /** What `holdfast.yaml` says, read, checked and filled with defaults. */
 import type { Kinds } from './config/draft.ts'
+import { jsonSchemaOf } from './config/json-schema.ts'
 import { readConfigurationWith } from './config/read.ts'
+import { type Watch, type WatchOptions, watchFile } from './config/watch.ts'
 import type { Policy } from './retention.ts'
 import { sources } from './sources/all.ts'
 import { vaults } from './vaults/all.ts'
 
 export { ConfigurationInvalid, formatProblem, type Problem } from './config/problems.ts'
+export type { Watch } from './config/watch.ts'
 
 /** The kinds of sources and vaults that Holdfast knows. */
 export const allKinds: Kinds = { sources, vaults }
 
+export interface ReadOptions {
+  env?: Record<string, string | undefined>
+  kinds?: Kinds
+}
+
 /** Reads and checks a configuration file; throws `ConfigurationInvalid` with everything that is wrong at once. */
 export function readConfiguration(
   file: string,
-  { env = process.env, kinds = allKinds }: { env?: Record<string, string | undefined>; kinds?: Kinds } = {},
+  { env = process.env, kinds = allKinds }: ReadOptions = {},
 ): Promise<Configuration> {
   return readConfigurationWith(file, { env, kinds })
+}
+
+/** Reads the file again whenever it changes; what is invalid goes to `onProblem`, and what was in force stays so. */
+export function watchConfiguration(
+  file: string,
+  { onChange, onProblem, ...options }: Pick<WatchOptions, 'onChange' | 'onProblem'> & ReadOptions,
+): Watch {
+  return watchFile(file, { read: path => readConfiguration(path, options), onChange, onProblem })
+}
+
+/** What may stand in a configuration file, as JSON Schema. */
+export function jsonSchema(kinds: Kinds = allKinds): Record<string, unknown> {
+  return jsonSchemaOf(kinds)
 }
 
 export interface HostConfig {

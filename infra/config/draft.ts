@@ -66,7 +66,7 @@ export function record<T>(entries: readonly (readonly [string, T])[]): Record<st
 
 function checkRoot(raw: unknown): Checked<unknown> {
   const shape = check(z.looseObject({}), raw, [])
-  const unknown = Object.keys(shape.data ?? {}).filter(key => !sections.includes(key))
+  const unknown = entriesOf(raw).flatMap(([key]) => (sections.includes(key) ? [] : key))
   return { findings: [...shape.findings, ...unknown.map(key => unknownName([key], 'key', key, sections, true))] }
 }
 
@@ -76,7 +76,7 @@ function checkEntries<T>(
   checkEntry: (value: unknown, path: Path) => Checked<T>,
 ): { data: Record<string, T>; findings: Finding[] } {
   const whole = check(z.looseObject({}), valueAt(raw, [section]) ?? {}, [section])
-  const entries = Object.entries(whole.data ?? {}).map(([name, value]) => {
+  const entries = entriesOf(valueAt(raw, [section])).map(([name, value]) => {
     const path = [section, name]
     const { data, findings } = checkEntry(value, path)
     const named = check(Name, name, path).findings.map(finding => ({ ...finding, atKey: true }))
@@ -86,6 +86,11 @@ function checkEntries<T>(
     data: record(entries.flatMap(({ name, data }) => (data === undefined ? [] : [[name, data] as const]))),
     findings: [...whole.findings, ...entries.flatMap(({ findings }) => findings)],
   }
+}
+
+/** As it was read: a schema would leave out a key like `__proto__`, and with it somebody's source. */
+function entriesOf(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
 }
 
 /** The keys that every member has are checked by `common`, all others by its kind. */

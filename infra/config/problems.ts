@@ -87,11 +87,13 @@ function validKeys(issue: z.core.$ZodRawIssue): string | undefined {
 function translate(issue: Issue, base: Path, input: unknown, otherKeys: readonly string[]): Finding[] {
   const path = [...base, ...issue.path.map(part => (typeof part === 'number' ? part : String(part)))]
   const value = issue.path.reduce<unknown>(childOf, input)
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map(key => unknownName([...path, key], 'key', key, [...issue.message.split(', '), ...otherKeys], true))
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) return translateUnion(issue.errors, path, value)
+  if (issue.code === 'unrecognized_keys') {
+    const known = [...issue.message.split(', '), ...(issue.path.length === 0 ? otherKeys : [])]
+    return issue.keys.map(key => unknownName([...path, key], 'key', key, known, true))
+  }
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) return translateUnion(issue, path, value)
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => ({ path, message, expected: message, atKey: true }))
-  if (issue.code === 'invalid_type') return [wrongType(issue, path, value)]
+  if (issue.code === 'invalid_type') return [mismatch(expectedOf(issue), path, value)]
   if (issue.code === 'invalid_value') return [unknownName(path, 'value', String(value), issue.values.map(String))]
   if (issue.message.startsWith('expected ') && typeof value === 'string')
     return [mismatch(issue.message.slice('expected '.length), path, value)]
@@ -99,16 +101,17 @@ function translate(issue: Issue, base: Path, input: unknown, otherKeys: readonly
 }
 
 /** Of the alternatives, the one that fits the value's type and is wrong further down; else all of their types. */
-function translateUnion(alternatives: readonly Issue[][], path: Path, value: unknown): Finding[] {
-  const near = alternatives.find(issues => issues.every(issue => !(issue.code === 'invalid_type' && issue.path.length === 0)))
+function translateUnion({ errors, message }: Issue & { code: 'invalid_union' }, path: Path, value: unknown): Finding[] {
+  const near = errors.find(issues => issues.every(issue => !(issue.code === 'invalid_type' && issue.path.length === 0)))
   if (near) return near.flatMap(issue => translate(issue, path, value, []))
-  const types = alternatives.flat().flatMap(issue => (issue.code === 'invalid_type' ? [issue.expected] : []))
-  return [mismatch([...new Set(types.map(typeName))].join(' or '), path, value)]
+  if (message.startsWith('expected ')) return [mismatch(message.slice('expected '.length), path, value)]
+  const types = errors.flat().flatMap(issue => (issue.code === 'invalid_type' ? [expectedOf(issue)] : []))
+  return [mismatch([...new Set(types)].join(' or '), path, value)]
 }
 
-function wrongType(issue: Issue & { code: 'invalid_type' }, path: Path, value: unknown): Finding {
-  if (issue.message.startsWith('expected ')) return mismatch(issue.message.slice('expected '.length), path, value)
-  return mismatch(typeName(issue.expected), path, value)
+/** In our own schemas' words where they have some. */
+function expectedOf({ message, expected }: Issue & { code: 'invalid_type' }): string {
+  return message.startsWith('expected ') ? message.slice('expected '.length) : (typeNames[expected] ?? expected)
 }
 
 function mismatch(expected: string, path: Path, value: unknown): Finding {
@@ -128,10 +131,6 @@ const typeNames: Record<string, string> = {
   boolean: 'true or false',
   int: 'a whole number',
   number: 'a number',
-}
-
-function typeName(expected: string): string {
-  return typeNames[expected] ?? expected
 }
 
 function describe(value: unknown): string {

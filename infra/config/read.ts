@@ -26,7 +26,7 @@ export function parseConfiguration(file: string, text: string, { env, kinds }: R
   const source = readSource(file, text)
   if (source.value === undefined) throw invalid(source.problems)
   const directory = dirname(resolve(file))
-  const { value: raw, findings: missing, secrets } = expand(source.value ?? {}, { env, directory })
+  const { value: raw, findings: missing, secrets } = expand(source.value, { env, directory })
   const draft = checkSections(raw, kinds)
   const hosts = hostsOf(draft, directory)
   const found = [...draft.findings, ...checkReferences(raw), ...checkPlaces(raw, directory)].filter(

@@ -38,7 +38,7 @@ const Zone = explained(z.string(), zone => (isZone(zone) ? undefined : 'expected
 const Subject = explained(z.string(), subjectProblem)
 
 export const Plan = z.strictObject({
-  schedule: oneOrMore(Schedule)
+  schedule: oneOrMore(Schedule, 'expected a cron expression or a list of them')
     .describe('Cron: minute hour day month weekday. Without it the plan only runs when asked or triggered.')
     .default([]),
   zone: Zone.describe("Time zone of the schedule, the date directories and the retention. Default: this machine's.").optional(),
@@ -66,7 +66,7 @@ const Health = z
       .describe('Healthy when this answers with 2xx.')
       .optional(),
     command: command.describe('Healthy when this ends with exit code 0.').optional(),
-    within: Duration.describe('How long to wait for health. Default: 60s.').default(60_000),
+    within: Duration.describe('How long to wait for health. Default: 60s.').prefault('60s'),
   })
   .refine(({ http, command }) => (http === undefined) !== (command === undefined), {
     error: 'expected either http or command',
@@ -76,7 +76,9 @@ const Health = z
 /** What every source says, whatever its kind. */
 export const Source = z.looseObject({
   kind: text.describe('What is protected.'),
-  plan: oneOrMore(Name).describe('The plan, or a list of plans, that backs it up.'),
+  plan: oneOrMore(Name, 'expected the name of a plan or a list of them').describe(
+    'The plan, or a list of plans, that backs it up.',
+  ),
   host: Name.describe('Where it lives. Default: local.').default('local'),
   service: Service.describe('How to stop and start what uses the data; a restore does both.').optional(),
   health: Health.describe('How a restore knows that all is well again; it rolls back where that does not come.').optional(),
@@ -99,9 +101,9 @@ export const Nats = z
         ? undefined
         : 'expected an address such as nats://bus.example.com:4222',
     ).describe('One address, or several joined by commas.'),
-    token: text.optional(),
-    user: text.optional(),
-    password: text.optional(),
+    token: text.describe(`Best as \${env:NAME} or \${file:path}.`).optional(),
+    user: text.describe('Goes with a password.').optional(),
+    password: text.describe(`Best as \${env:NAME} or \${file:path}.`).optional(),
     ca: text.describe("Path of the certificate authority's PEM file.").optional(),
   })
   .refine(({ user, password }) => (user === undefined) === (password === undefined), {
@@ -116,10 +118,10 @@ export const Nats = z
 export const Settings = z
   .strictObject({
     prefix: Name.describe('First word of every subject. Default: backup.').default('backup'),
-    ackWait: Duration.describe('After this silence another worker takes over. Default: 30s.').default(30_000),
+    ackWait: Duration.describe('After this silence another worker takes over. Default: 30s.').prefault('30s'),
     heartbeat: Duration.describe('At most a third of ackWait. Default: 8s.').optional(),
     attempts: count.describe('Tries of a step. Default: 5.').default(5),
-    tickMaxAge: Duration.describe('An older request is refused. Default: 1h.').default(3_600_000),
+    tickMaxAge: Duration.describe('An older request is refused. Default: 1h.').prefault('1h'),
   })
   .refine(({ ackWait, heartbeat }) => heartbeat === undefined || (heartbeat > 0 && heartbeat <= ackWait / 3), {
     error: 'expected at most a third of ackWait',
@@ -132,8 +134,8 @@ export const Settings = z
   }))
 
 /** One or several; in code always a list. */
-function oneOrMore<T>(item: z.ZodType<T, string>) {
-  return z.union([item.transform(one => [one]), z.array(item).min(1, 'expected one or more')])
+function oneOrMore<T>(item: z.ZodType<T, string>, error: string) {
+  return z.union([item.transform(one => [one]), z.array(item).min(1, 'expected one or more')], { error })
 }
 
 /** A text with a check that says in words what is wrong. */

@@ -1,6 +1,6 @@
 /** Backups as retention sees them. */
 import fc from 'fast-check'
-import type { Candidate, Policy } from '../../infra/retention.ts'
+import { type Candidate, type Policy, retain } from '../../infra/retention.ts'
 
 /** Verified, and nothing special otherwise. */
 export function candidate(given: Partial<Candidate> & { at: Date }): Candidate {
@@ -15,6 +15,16 @@ export function candidate(given: Partial<Candidate> & { at: Date }): Candidate {
     missingIn: [],
     ...given,
   }
+}
+
+/** Where all of them are made. */
+export const zone = 'Europe/Zurich'
+
+/** The ids of those that stay, newest first. */
+export function kept(backups: readonly Candidate[], policy: Policy | Policy[]): string[] {
+  return retain(backups, policy, { zone })
+    .filter(({ keep }) => keep)
+    .map(({ id }) => id)
 }
 
 const hour = 3_600_000
