@@ -90,7 +90,7 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
   try {
     if (journal.phase === 'staged' || journal.phase === 'stopped') {
       await stop(restore, journal)
-      const steps = journal.phase === 'staged' ? await observe(moves, journal.steps) : journal.steps
+      const steps = await observe(moves, journal.steps)
       journal = await writeJournal(host, state, { ...journal, phase: 'stopped', steps })
       signal.throwIfAborted()
       await place(moves, steps)

@@ -25,8 +25,14 @@ export function inOrder(steps: readonly Step[]): Step[] {
   return [...steps.filter(({ staged }) => staged === null), ...steps.filter(({ staged }) => staged !== null)]
 }
 
-/** Notes what is there. Only meaningful once the service has stopped, for it may come and go with it. */
-export async function observe({ host }: Exchange, steps: readonly Step[]): Promise<Step[]> {
+/**
+ * Notes what is there, unless something has been moved since it was noted. Only meaningful once the service has stopped: files come and
+ * go with it.
+ */
+export async function observe({ host, token }: Exchange, steps: readonly Step[]): Promise<Step[]> {
+  const moved = async ({ target, staged }: Step) =>
+    (await isThere(host, asideOf(target, token))) || (staged !== null && !(await isThere(host, staged)))
+  if (steps.some(({ existed }) => existed !== undefined) && (await select(steps, moved)).length > 0) return [...steps]
   return await Promise.all(steps.map(async step => ({ ...step, existed: await isThere(host, step.target) })))
 }
 

@@ -40,17 +40,17 @@ export interface Setting {
   starts(): Promise<string[]>
 }
 
-/** The service writes down what it found when it was started. */
+/** The service writes down what it found when it was started. `quiet`: the data has no journal; `missing`: there is none at all. */
 export async function setting(
   root: string,
-  { missing = false, host = localHost() }: { missing?: boolean; host?: Host } = {},
+  { missing = false, quiet = false, host = localHost() }: { missing?: boolean; quiet?: boolean; host?: Host } = {},
 ): Promise<Setting> {
   const [directory, log] = [join(root, 'data'), join(root, 'starts')]
   const data = join(directory, 'data')
   await mkdir(directory, { recursive: true })
   if (!missing) {
     await writeFile(data, 'old')
-    await writeFile(`${data}-wal`, 'old journal')
+    if (!quiet) await writeFile(`${data}-wal`, 'old journal')
   }
   await writeFile(log, '')
   const warnings: string[] = []
