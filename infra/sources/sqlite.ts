@@ -43,8 +43,12 @@ const Options = z
   })
 type Options = z.output<typeof Options>
 
+/** A restore may know no configuration: then the database goes where it was. */
+const Place = z.object({ path: z.string().optional() })
+
 /** What `verify` and `restore` need to know of the database as it was. */
 const Details = z.object({
+  path: z.string(),
   journalMode: z.string(),
   rows: z.array(z.tuple([z.string(), z.number()])).nullable(),
   foreignKeyViolations: z.number().nullable(),
@@ -117,7 +121,7 @@ export const sqlite = defineSource<Options>({
   async stage(work) {
     const details = Details.parse(work.manifest.details)
     const { host, options, to } = work
-    const target = await realPath(host, await host.resolve(to ?? options.path))
+    const target = await realPath(host, await host.resolve(to ?? Place.parse(options).path ?? details.path))
     return await stageDatabase(work, {
       artifact: await artifactOf(work),
       target,

@@ -4,8 +4,11 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { localHost } from '../../../infra/hosts/local.ts'
+import type { Source } from '../../../infra/sources/source.ts'
+import { sqlite } from '../../../infra/sources/sqlite.ts'
 import { requires } from '../../services/requires.ts'
-import { putInPlace } from './backup.ts'
+import { backupId, putInPlace } from './backup.ts'
 import { ask, execute, leaveWal, makeDatabase } from './databases.ts'
 import { scene } from './sqlite-scene.ts'
 
@@ -66,6 +69,22 @@ requires('sqlite3')('sqlite', () => {
     await symlink(path, link)
     const linked = await backup.stage('linked', link)
     expect(linked.replacements.at(-1)?.target).toBe(path)
+  })
+
+  test('goes where it was where no configuration says another place', async () => {
+    const { path, backup } = await scene()
+    makeDatabase(path)
+    await backup.capture()
+    const { directory, manifest } = backup
+    const silent = { signal: new AbortController().signal, progress: () => undefined, warn: () => undefined }
+    const names = { source: 'thing', id: backupId, token: 'bare' }
+    const driver: Source = sqlite
+    const staged = await driver.stage({
+      ...{ host: localHost(), directory, manifest: manifest(), options: {}, to: undefined },
+      ...silent,
+      ...names,
+    })
+    expect(staged.replacements.at(-1)?.target).toBe(path)
   })
 
   test('RESTORE.md restores it by hand', async () => {
