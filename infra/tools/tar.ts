@@ -63,7 +63,7 @@ export function withoutMark(listing: string): Stage {
 /** Unpacks a file, all of it or the members named on stdin. */
 export function extract(file: string, directory: string, part: { named: boolean; asRoot: boolean }, onStderr: OnStderr): Stage {
   const owner = part.asRoot ? ['--same-owner'] : ['--no-same-owner']
-  const kept = ['--preserve-permissions', ...attributes, ...owner]
+  const kept = ['--preserve-permissions', '--warning=no-timestamp', ...attributes, ...owner]
   return {
     argv: [...tar, '--extract', ...from(file, directory), ...kept, ...reports, ...(part.named ? namesFromStdin : [])],
     env,

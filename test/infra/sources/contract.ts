@@ -1,13 +1,13 @@
 /** What every kind of source must do. */
-import { open, rm, stat, truncate } from 'node:fs/promises'
+import { rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { HoldfastError, VerificationFailed } from '../../../infra/errors.ts'
-import type { Host } from '../../../infra/hosts/host.ts'
-import { localHost } from '../../../infra/hosts/local.ts'
 import type { Source } from '../../../infra/sources/source.ts'
 import { temporaryDirectory } from '../../services/directory.ts'
+import { rejection } from '../hosts/processes.ts'
 import { backupOf, compareSums, putInPlace } from './backup.ts'
+import { afterCommands, expectDamage, flipBit } from './mishaps.ts'
 import { commandsAt } from './processes.ts'
 
 /** A real thing to protect, made for one test. */
@@ -85,7 +85,7 @@ function captureContract<Options>(contract: SourceContract<Options>): void {
   test('refuses what is not there, once and for all', async () => {
     const directory = await temporaryDirectory()
     const backup = backupOf(contract.source, contract.missing(directory), { root: directory })
-    const error = await rejection(backup.snapshot())
+    const error = await rejection(HoldfastError, backup.snapshot())
     expect(error).toMatchObject({ retryable: false, hint: expect.stringMatching(/./) })
     expect(error.message).toContain(directory)
   })
@@ -173,43 +173,4 @@ function restoreContract<Options>(contract: SourceContract<Options>): void {
     await expect(backup.stage('first')).rejects.toThrow(HoldfastError)
     await subject.expectIntact()
   })
-}
-
-/** A host that calls out while the nth command runs. */
-function afterCommands(count: number, call: () => void): Host {
-  const host = localHost()
-  let left = count
-  const counted = <Result>(started: Promise<Result>) => {
-    left -= 1
-    if (left === 0) call()
-    return started
-  }
-  return {
-    ...host,
-    run: (argv, options) => counted(host.run(argv, options)),
-    pipe: (stages, options) => counted(host.pipe(stages, options)),
-  }
-}
-
-async function flipBit(path: string): Promise<void> {
-  const file = await open(path, 'r+')
-  const at = Math.floor((await file.stat()).size / 2)
-  const byte = Buffer.alloc(1)
-  await file.read(byte, 0, 1, at)
-  await file.write(Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, at)
-  await file.close()
-}
-
-async function expectDamage(deed: Promise<unknown>): Promise<void> {
-  const error = await rejection(deed)
-  expect(error).toBeInstanceOf(VerificationFailed)
-}
-
-async function rejection(deed: Promise<unknown>): Promise<HoldfastError> {
-  const error: unknown = await deed.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof HoldfastError) return error
-  throw new Error(`expected one of our errors, got ${error}`, { cause: error })
 }

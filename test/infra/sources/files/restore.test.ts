@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
@@ -74,12 +74,14 @@ requires(
     await using other = await makeDirectory({ tmpfs: '10m' })
     const { data, make, backup } = await filesPlace()
     await make('a/x', 'b/y')
+    await utimes(join(data, 'a/x'), 0, new Date('2400-01-01'))
     await mkdir(join(other.path, 'c'))
     await writeFile(join(other.path, 'c', 'z'), 'z')
     const two = backup({ paths: ['a', 'b/y', join(other.path, 'c')] })
     await two.capture()
     for (const path of [join(data, 'a'), join(data, 'b'), join(other.path, 'c')]) await rm(path, { recursive: true })
     const staged = await two.stage('t1')
+    expect(two.warnings, 'a time in the future is none').toEqual([])
     expect(staged.scratch.sort()).toEqual([join(data, '.holdfast-t1'), join(other.path, '.holdfast-t1')].sort())
     await putInPlace(staged)
     expect(await readFile(join(data, 'a/x'), 'utf8')).toBe('a/x')
