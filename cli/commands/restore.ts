@@ -1,0 +1,119 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { events } from '../../bus/events.ts'
+import type { Visitor } from '../../bus/visitor.ts'
+import { HoldfastError, InvalidInput } from '../../infra/errors.ts'
+import { type Located, locate } from '../../infra/find.ts'
+import { Accepted } from '../answers.ts'
+import { Interrupted } from '../errors.ts'
+import { followRestore } from '../follow.ts'
+import { intention } from '../intention.ts'
+import { interruptible } from '../interrupt.ts'
+import { note, say, sayJson, size, span } from '../print.ts'
+import { agree, canAsk } from '../question.ts'
+import { recoverHere } from '../recovery.ts'
+import { stateDirectoryOf } from '../session.ts'
+import { openWhere, type Where, type WhereOptions } from '../where.ts'
+
+interface Options extends WhereOptions {
+  to?: string
+  keepAside?: boolean
+  yes?: boolean
+  json?: boolean
+}
+
+/** What came of it, whoever did it. */
+interface Result {
+  id: string
+  from: string
+  targets: string[]
+  aside: string[]
+  checks: { name: string; result: string }[]
+  seconds: number
+}
+
+/** `holdfast restore ID`: shows what it will do, asks, and brings the backup back. */
+export function restoreCommand(program: Command): void {
+  program
+    .command('restore')
+    .description('bring a backup back; works without a running instance, and from a vault directory alone')
+    .argument('<id>', 'the backup, or the beginning of its id')
+    .option('--to <path>', 'to another place than the one it came from')
+    .option('--vault <name>', 'from this vault (default: the nearest good copy)')
+    .option('--from <directory>', 'from a directory that holds backups; needs no configuration')
+    .option('--keep-aside', 'keep what was there beside it afterwards')
+    .option('--yes', 'do not ask')
+    .option('--json', 'the result as JSON')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>()
+      const to = options.to === undefined ? undefined : resolve(options.to)
+      await using where = await openWhere(options)
+      const located = await locate(where.places, id)
+      for (const problem of located.problems) note(`holdfast: ${problem}`)
+      const known = knownSession(located, where)
+      const tell = options.json ? note : say
+      for (const line of intention(located, { to, keepAside: options.keepAside ?? false, session: known })) tell(line)
+      await consent(options)
+      const result = await perform(located, to, { ...where, session: known }, options)
+      if (options.json) sayJson(result)
+      else report(result, located)
+    })
+}
+
+/** The configuration, where it knows the source. */
+function knownSession({ copies: [{ backup }] }: Located, { session }: Where): Where['session'] {
+  return session && Object.hasOwn(session.configuration.sources, backup.manifest.source) ? session : undefined
+}
+
+async function consent({ yes }: Options): Promise<void> {
+  if (yes) return
+  if (!canAsk())
+    throw new InvalidInput('nobody can be asked here', { hint: 'If that is what you want, say it again with --yes.' })
+  if (!(await agree('Restore it?'))) throw new Interrupted('nothing was restored')
+}
+
+/** By the running instance, which keeps the source from being backed up meanwhile; without one, here. */
+async function perform(
+  located: Located,
+  to: string | undefined,
+  { session }: Pick<Where, 'session'>,
+  options: Options,
+): Promise<Result> {
+  const { vault, from, keepAside = false } = options
+  const bus = await session?.bus()
+  const served = bus !== undefined && (await bus.served())
+  if (bus && served && from === undefined) return ask(bus, { id: located.id, to, vault, keepAside })
+  if (bus && served && to === undefined) await refuseBusy(bus, located)
+  const recovered = await recoverHere({ located, session, stateDirectory: stateDirectoryOf(options), to, keepAside })
+  return { id: located.id, ...recovered }
+}
+
+async function ask(
+  visitor: Visitor,
+  request: { id: string; to: string | undefined; vault: string | undefined; keepAside: boolean },
+): Promise<Result> {
+  const from = await visitor.next()
+  const accepted = await visitor.ask('restore', request, Accepted)
+  using stop = interruptible(abort => {
+    note(`No longer watching; the restore goes on. See: holdfast events --since 10m`)
+    abort()
+  })
+  const seen = await followRestore(accepted, { visitor, from, signal: stop.signal })
+  if (seen?.event.type === events.restore.done.type) return events.restore.done.schema.parse(seen.data)
+  const { error } = events.restore.failed.schema.parse(seen?.data)
+  throw new HoldfastError(error.message, { retryable: error.retryable, ...(error.hint ? { hint: error.hint } : {}) })
+}
+
+async function refuseBusy(bus: Visitor, { copies: [{ backup }] }: Located): Promise<void> {
+  const holder = await bus.holderOf(backup.manifest.source)
+  if (holder)
+    throw new InvalidInput(`${backup.manifest.source} is busy with ${holder.split(' ')[0]}`, {
+      hint: 'Wait until it is done: holdfast status',
+    })
+}
+
+function report({ id, from, targets, aside, checks, seconds }: Result, { copies: [{ backup }] }: Located): void {
+  say(`${id}  ${size(backup.manifest.bytes)}  ${from} →  ${targets.join(', ')}  restored  ${span(seconds)}`)
+  for (const { name, result } of checks) say(`  ${name}: ${result}`)
+  for (const path of aside) say(`  what was there is kept: ${path}`)
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import { type Found, type Located, locate } from '../../infra/find.ts'
+import { outcomeOf } from '../entries.ts'
+import { moment, note, say, sayJson, sayTable, size } from '../print.ts'
+import { openWhere, type WhereOptions } from '../where.ts'
+
+interface Options extends WhereOptions {
+  json?: boolean
+}
+
+/** `holdfast show ID`: everything that is known of one backup. */
+export function showCommand(program: Command): void {
+  program
+    .command('show')
+    .description('show everything about one backup')
+    .argument('<id>', 'the backup, or the beginning of its id')
+    .option('--vault <name>', 'as it lies in one vault')
+    .option('--from <directory>', 'as it lies in a directory; needs no configuration')
+    .option('--json', 'as JSON')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>()
+      await using where = await openWhere(options)
+      const located = await locate(where.places, id)
+      for (const problem of located.problems) note(`holdfast: ${problem}`)
+      if (options.json) sayJson(documentOf(located))
+      else print(located)
+    })
+}
+
+function documentOf({ copies }: Located) {
+  const [{ backup }] = copies
+  const places = copies.map(({ place, backup: { directory } }) => ({ place: place.name, directory }))
+  return { ...backup, outcome: outcomeOf(backup), places }
+}
+
+function print({ id, copies }: Located): void {
+  const [{ backup }] = copies
+  const { manifest, verified, failed, hold, drills } = backup
+  say(id)
+  sayTable([
+    ['source', `${manifest.source} (${manifest.kind}) on ${manifest.host.label}`],
+    ['asked for', `${moment(manifest.at)}${manifest.reason ? `, "${manifest.reason}"` : ''}`],
+    ['data of', `${moment(manifest.captured.from)} to ${moment(manifest.captured.to)}`],
+    ['size', size(manifest.bytes)],
+    ['consistency', `asked ${manifest.consistency.asked}, achieved ${manifest.consistency.achieved}`],
+    ['plans', manifest.plans.join(', ') || '-'],
+    ['parent', manifest.parent ?? '-'],
+    ['encryption', manifest.encryption ?? 'none'],
+    [
+      'state',
+      failed
+        ? `failed at ${moment(failed.at)}: ${failed.error}`
+        : verified
+          ? `verified at ${moment(verified.at)}`
+          : 'not verified',
+    ],
+    [
+      'proven',
+      drills.length ? drills.map(({ at, ok }) => `${moment(at)} ${ok ? 'passed' : 'failed'}`).join(', ') : 'not by a restore yet',
+    ],
+    ['held', hold ? `${hold.reason} (${hold.by ?? 'somebody'}, ${moment(hold.at)})` : '-'],
+  ])
+  section(
+    'Lies in',
+    copies.map(({ place, backup: { directory } }: Found) => [place.name, directory]),
+  )
+  section(
+    'Artifacts',
+    manifest.artifacts.map(({ name, bytes, sha256 }) => [name, size(bytes), `sha256 ${sha256}`]),
+  )
+  section(
+    'Checks',
+    (verified?.checks ?? []).map(({ name, result }) => [name, result]),
+  )
+  section(
+    `Warnings (${manifest.warnings.count})`,
+    manifest.warnings.first.map(warning => [warning]),
+  )
+}
+
+function section(title: string, rows: readonly (readonly string[])[]): void {
+  if (rows.length === 0) return
+  say()
+  say(title)
+  sayTable(rows.map(row => ['', ...row]))
+}

@@ -1,0 +1,47 @@
+/** What a restore is going to do, in words, before anybody is asked. */
+import { z } from 'zod'
+import type { Located } from '../infra/find.ts'
+import type { Manifest } from '../infra/manifest.ts'
+import { away, moment, size } from './print.ts'
+import type { Session } from './session.ts'
+
+export interface IntentionOptions {
+  to: string | undefined
+  keepAside: boolean
+  /** Where the configuration knows the source. */
+  session: Session | undefined
+}
+
+export function intention({ id, copies }: Located, { to, keepAside, session }: IntentionOptions): string[] {
+  const [{ backup, place }] = copies
+  const { manifest, directory, verified, failed } = backup
+  const state = failed
+    ? `its verification failed: ${failed.error}`
+    : verified
+      ? `verified ${away(verified.at)}`
+      : 'never verified'
+  return [
+    `${id}  ${manifest.kind}  ${size(manifest.bytes)}  of ${moment(manifest.at)} (${away(manifest.at)}), ${state}`,
+    `  from     ${place.name}: ${directory}`,
+    `  to       ${to ?? originOf(manifest)}`,
+    ...(to === undefined ? serviceLines(manifest.source, session) : []),
+    `  safety   it is proven first; what is there is moved aside until the new data checks out${keepAside ? ', and kept' : ''}`,
+  ]
+}
+
+/** Kinds say in the details where the data came from, as a path or as several. */
+function originOf({ details }: Manifest): string {
+  const { path, roots } = z.object({ path: z.string().optional(), roots: z.array(z.string()).optional() }).parse(details)
+  return path ?? roots?.join(', ') ?? 'where it came from'
+}
+
+function serviceLines(source: string, session: Session | undefined): string[] {
+  const config = session?.tools.source(source).config
+  if (!config) return ['  service  not known without a configuration: stop what uses the data yourself']
+  const { service, health } = config
+  const healthy = health?.http ?? health?.command?.join(' ')
+  if (!service) return ['  service  none is configured: stop what uses the data yourself']
+  return [
+    `  service  ${service.stop.join(' ')}, then ${service.start.join(' ')}${healthy ? `; it is well when ${healthy} says so` : ''}`,
+  ]
+}

@@ -1,0 +1,43 @@
+/** One line at the bottom of a terminal that changes in place; nothing elsewhere. */
+import { stripVTControlCharacters } from 'node:util'
+import type { Advance } from '../bus/visitor.ts'
+import { size, span } from './print.ts'
+
+export interface Live {
+  /** What a step says of how far it has come. */
+  show(advance: Advance): void
+  /** Takes the line away, so that something else can be printed. */
+  clear(): void
+}
+
+export function openLive(stream: NodeJS.WriteStream = process.stderr): Live {
+  const steps = new Map<string, string>()
+  const enabled = stream.isTTY === true
+  const clear = () => enabled && stream.write('\r\x1b[K')
+  return {
+    show(advance) {
+      if (!enabled) return
+      steps.set(advance.source ?? '', advanceText(advance))
+      const line = [...steps.values()].join('   ')
+      stream.write(`\r\x1b[K${stripVTControlCharacters(line).slice(0, Math.max(1, (stream.columns ?? 80) - 1))}`)
+    },
+    clear() {
+      steps.clear()
+      clear()
+    },
+  }
+}
+
+/** `notes  export  120 MB of 412 MB  29 %  31 MB/s  9 s left` */
+export function advanceText({ source, step, bytes, total, ms }: Advance): string {
+  const rate = ms > 0 ? (bytes / ms) * 1000 : 0
+  const parts = [source ?? '', step, total ? `${size(bytes)} of ${size(total)}  ${percent(bytes, total)}` : size(bytes)]
+  if (rate > 0) parts.push(`${size(Math.round(rate))}/s`)
+  if (rate > 0 && total && total > bytes) parts.push(`${span((total - bytes) / rate)} left`)
+  return parts.join('  ')
+}
+
+/** What is expected is a guess: more than all of it is still not the end. */
+function percent(bytes: number, total: number): string {
+  return `${Math.min(99, Math.floor((bytes / total) * 100))} %`
+}

@@ -1,0 +1,14 @@
+/** The command line. */
+process.umask(0o077)
+
+import { explain } from './errors.ts'
+import { program } from './program.ts'
+
+// Whoever reads us may stop reading: `holdfast list | head`.
+process.stdout.on('error', error => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1))
+
+try {
+  await program().parseAsync(process.argv)
+} catch (error) {
+  process.exitCode = explain(error)
+}

@@ -1,0 +1,98 @@
+/** What every command begins with: which configuration, which state directory, and the running instance if there is one. */
+import { existsSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { type BusAddress, BusUnreachable, connectBus } from '../bus/connect.ts'
+import { defaultStateDirectory, findBus } from '../bus/embedded.ts'
+import { type Visitor, visit } from '../bus/visitor.ts'
+import { type Configuration, readConfiguration } from '../infra/config.ts'
+import { createTools, type Tools } from '../infra/tools.ts'
+import { NotRunning } from './errors.ts'
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  config?: string
+  state?: string
+}
+
+export interface Session extends AsyncDisposable {
+  configuration: Configuration
+  tools: Tools
+  stateDirectory: string
+  /** The bus of the running instance; undefined where none answers. Connected once. */
+  bus(): Promise<Visitor | undefined>
+  /** The same; throws `NotRunning`, which is exit code 3, unless a worker answers. */
+  running(): Promise<Visitor>
+}
+
+/** How long a command waits for a bus that is configured, ms. */
+const CONNECT_LIMIT = 3000
+
+/** The file named with --config, else ./holdfast.yaml, else the machine's. As a person would write it. */
+export function configurationFile({ config }: GlobalOptions): string {
+  if (config !== undefined) return config
+  const machines = '/etc/holdfast/holdfast.yaml'
+  return !existsSync('holdfast.yaml') && existsSync(machines) ? machines : 'holdfast.yaml'
+}
+
+/** The directory named with --state, else the user's own. */
+export function stateDirectoryOf({ state }: GlobalOptions): string {
+  return state === undefined ? defaultStateDirectory(process.env) : resolve(state)
+}
+
+/** Reads the configuration; throws `ConfigurationInvalid` with everything that is wrong in it. */
+export async function openSession(options: GlobalOptions): Promise<Session> {
+  const configuration = await readConfiguration(configurationFile(options))
+  const tools = createTools(configuration)
+  const stateDirectory = stateDirectoryOf(options)
+  let visitor: Promise<Visitor | undefined> | undefined
+  const bus = () => {
+    visitor ??= connect(configuration, stateDirectory)
+    return visitor
+  }
+  return {
+    configuration,
+    tools,
+    stateDirectory,
+    bus,
+    async running() {
+      const found = await bus()
+      if (found && (await found.served())) return found
+      throw notRunning(configuration, stateDirectory)
+    },
+    async [Symbol.asyncDispose]() {
+      await (await visitor)?.close()
+      await tools.close()
+    },
+  }
+}
+
+/** Where the bus is: the configured one, or the embedded one that runs with this state; undefined where none does. */
+export async function busAddress(configuration: Configuration, stateDirectory: string): Promise<BusAddress | undefined> {
+  return configuration.nats ?? (await findBus(stateDirectory))
+}
+
+export function notRunning({ nats }: Configuration, stateDirectory: string): NotRunning {
+  const where = nats ? `on ${nats.url}` : `with the state in ${shortened(stateDirectory)}`
+  const hint = nats
+    ? 'Start it: holdfast up'
+    : 'Start it: holdfast up. If it runs with another state directory, name that: --state DIR'
+  return new NotRunning(`no Holdfast runs ${where}`, { hint })
+}
+
+async function connect(configuration: Configuration, stateDirectory: string): Promise<Visitor | undefined> {
+  const address = await busAddress(configuration, stateDirectory)
+  if (!address) return undefined
+  try {
+    const connection = await connectBus({ ...address, name: 'holdfast command', timeout: CONNECT_LIMIT })
+    return visit(connection, configuration.prefix)
+  } catch (error) {
+    // A server that refuses us is a mistake; one that is away is only away.
+    if (error instanceof BusUnreachable && error.retryable) return undefined
+    throw error
+  }
+}
+
+function shortened(path: string): string {
+  const near = relative(process.cwd(), path)
+  return near.startsWith('..') || near === '' ? path : near
+}
