@@ -1,7 +1,8 @@
 /** One installation on one bus, opened: the connection, its stream, its buckets, and the times in force. */
 import { hostname } from 'node:os'
-import type { JetStreamClient, KV, NatsConnection } from 'nats'
+import type { JetStreamClient, NatsConnection } from 'nats'
 import type { Logger } from 'pino'
+import { type Bucket, openBucket } from './bucket.ts'
 import type { FactStore } from './facts.ts'
 import type { Memory } from './function.ts'
 import { type LeaseTimes, leaseTimes } from './lease.ts'
@@ -26,8 +27,8 @@ export interface Cell extends FactStore {
   times: Times
   lease: LeaseTimes
   log: Logger
-  work: KV
-  waits: KV
+  work: Bucket
+  waits: Bucket
   run: Memory
   planned: Memory
 }
@@ -42,11 +43,10 @@ export interface CellOptions {
 const ANSWER_LIMIT = 4000
 
 /** Opens what `provision` made. */
-export async function openCell(connection: NatsConnection, { prefix, times, log }: CellOptions): Promise<Cell> {
+export function openCell(connection: NatsConnection, { prefix, times, log }: CellOptions): Cell {
   const js = connection.jetstream({ timeout: ANSWER_LIMIT, checkAPI: false })
   const names = streamNames(prefix)
-  const bucket = (name: string) => js.views.kv(name, { bindOnly: true, allow_direct: true })
-  const [work, waits, run, planned] = await Promise.all([bucket(names.work), bucket(names.waits), bucket(names.run), bucket(names.planned)])
+  const bucket = (name: string) => openBucket(connection, js, name)
   return {
     prefix,
     stream: names.facts,
@@ -56,9 +56,9 @@ export async function openCell(connection: NatsConnection, { prefix, times, log 
     times,
     lease: leaseTimes(times.ackWait),
     log,
-    work,
-    waits,
-    run: openMemory(run),
-    planned: openMemory(planned),
+    work: bucket(names.work),
+    waits: bucket(names.waits),
+    run: openMemory(bucket(names.run)),
+    planned: openMemory(bucket(names.planned)),
   }
 }

@@ -1,8 +1,8 @@
 /** Stores facts and reads them back. Of a step's outcomes one is stored, whoever is faster. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type JetStreamClient, type NatsConnection, NatsError, type PubAck } from 'nats'
-import { type Concern, decode, encode, type EventKind, type Fact, isSettling, messageId, subjectOf } from './event.ts'
-import { isOvertaken } from './memory.ts'
+import { type Concern, decode, type EventKind, encode, type Fact, isSettling, messageId, subjectOf } from './event.ts'
+import { isOvertaken } from './overtaken.ts'
 
 export interface FactStore {
   prefix: string
@@ -30,7 +30,12 @@ const TRIES = 40
  * Publishes until the stream has answered. Resolves to undefined when the fact is stored, and to the other outcome of the
  * step where that was stored first: `duplicate` or a refused sequence never mean "mine is stored".
  */
-export async function store(bus: FactStore, fact: Fact, rivals: readonly EventKind[], spoken: Spoken): Promise<Stored | undefined> {
+export async function store(
+  bus: FactStore,
+  fact: Fact,
+  rivals: readonly EventKind[],
+  spoken: Spoken,
+): Promise<Stored | undefined> {
   const subject = subjectOf(bus.prefix, fact)
   const bytes = encode(fact, { prefix: bus.prefix, ...spoken })
   const options = {
@@ -55,12 +60,17 @@ export async function readStored(bus: FactStore, event: EventKind, concern: Conc
   // A direct get: the client's own call for it is not part of its public types.
   const answer = await bus.connection.request(`$JS.API.DIRECT.GET.${bus.stream}.${subject}`, undefined, { timeout: 4000 })
   if (answer.headers?.code === 404) return undefined
-  if (answer.headers?.code) throw new Error(`${subject}: direct get answered ${answer.headers.code} ${answer.headers.description}`)
+  if (answer.headers?.code)
+    throw new Error(`${subject}: direct get answered ${answer.headers.code} ${answer.headers.description}`)
   return { subject, data: answer.data }
 }
 
 /** What a stored fact of a run says; undefined where it was not said. */
-export async function findFact<Data extends Concern>(bus: FactStore, event: EventKind<Data>, concern: Concern): Promise<Data | undefined> {
+export async function findFact<Data extends Concern>(
+  bus: FactStore,
+  event: EventKind<Data>,
+  concern: Concern,
+): Promise<Data | undefined> {
   const stored = await readStored(bus, event, concern)
   return stored && decode(bus.prefix, event, stored.subject, stored.data).data
 }
@@ -88,5 +98,7 @@ async function publishOnce(
 
 /** No answer, no responders, connection away: the same publish with the same id is right a moment later. */
 function isPassing(error: unknown): boolean {
-  return error instanceof NatsError && ['TIMEOUT', '503', 'DISCONNECT', 'CONNECTION_REFUSED', 'REQUEST_ERROR'].includes(error.code)
+  return (
+    error instanceof NatsError && ['TIMEOUT', '503', 'DISCONNECT', 'CONNECTION_REFUSED', 'REQUEST_ERROR'].includes(error.code)
+  )
 }

@@ -4,8 +4,8 @@
  * tells nothing for a long time, so the holder keeps its own clock and stops before the server lets somebody else in.
  */
 import { performance } from 'node:perf_hooks'
-import type { KV } from 'nats'
-import { isOvertaken } from './memory.ts'
+import type { Bucket } from './bucket.ts'
+import { isOvertaken } from './overtaken.ts'
 
 export interface LeaseTimes {
   /** The bucket's time limit, ms: without a renewal the lease is free after it. */
@@ -32,27 +32,30 @@ export interface Lease {
   readonly doubtful: boolean
   /** Never rejects for a failed renewal; false where ownership was not proven this time. */
   renew(): Promise<boolean>
-  /** Resolves right after a successful renewal; rejects with OwnershipLost. */
+  /** Resolves right after a successful renewal, or at once where the last one is fresh; rejects with OwnershipLost. */
   prove(): Promise<void>
   release(): Promise<void>
 }
 
+/** A renewal sent within this time, ms, with none failed since, is as good as one sent now: both only bound when the next message may arrive. */
+const FRESH = 1000
+
 /** Undefined where somebody holds it. */
-export async function acquireLease(bucket: KV, key: string, holder: string, { owned }: LeaseTimes): Promise<Lease | undefined> {
+export async function acquireLease(
+  bucket: Bucket,
+  key: string,
+  holder: string,
+  { owned }: LeaseTimes,
+): Promise<Lease | undefined> {
   const sent = performance.now()
-  try {
-    const revision = await bucket.create(key, holder)
-    return hold(bucket, key, holder, revision, sent, owned)
-  } catch (error) {
-    if (isOvertaken(error)) return undefined
-    throw error
-  }
+  const revision = await bucket.create(key, holder)
+  return revision === undefined ? undefined : hold(bucket, key, holder, revision, sent, owned)
 }
 
-function hold(bucket: KV, key: string, holder: string, first: number, firstSent: number, owned: number): Lease {
+function hold(bucket: Bucket, key: string, holder: string, first: number, firstSent: number, owned: number): Lease {
   const lost = new AbortController()
   let revision = first
-  let until = firstSent + owned
+  let proven = firstSent
   let doubtful = false
   let renewing: Promise<boolean> = Promise.resolve(true)
   let deadline = setTimeout(check, owned)
@@ -62,7 +65,7 @@ function hold(bucket: KV, key: string, holder: string, first: number, firstSent:
     if (!lost.signal.aborted) lost.abort(new OwnershipLost(`${key}: ${why}`))
   }
   function check(): void {
-    const left = until - performance.now()
+    const left = proven + owned - performance.now()
     if (left <= 0) lose('no renewal succeeded in time')
     else deadline = setTimeout(check, left)
   }
@@ -71,7 +74,7 @@ function hold(bucket: KV, key: string, holder: string, first: number, firstSent:
     const sent = performance.now()
     try {
       revision = await bucket.update(key, holder, revision)
-      until = sent + owned
+      proven = sent
       return true
     } catch (error) {
       doubtful = true
@@ -91,6 +94,8 @@ function hold(bucket: KV, key: string, holder: string, first: number, firstSent:
     },
     renew,
     async prove() {
+      lost.signal.throwIfAborted()
+      if (!doubtful && performance.now() - proven < FRESH) return
       while (!(await renew())) {
         lost.signal.throwIfAborted()
         await new Promise(resolve => setTimeout(resolve, 100))
@@ -100,7 +105,7 @@ function hold(bucket: KV, key: string, holder: string, first: number, firstSent:
     async release() {
       clearTimeout(deadline)
       await renewing
-      if (!lost.signal.aborted) await bucket.delete(key, { previousSeq: revision })
+      if (!lost.signal.aborted) bucket.abandon(key, revision)
     },
   }
 }

@@ -19,7 +19,7 @@ export interface InHand {
 
 export function inHand(cell: Cell, message: JsMsg): InHand {
   const key = `${message.info.consumer}.${message.seq}`
-  const waits = async () => Number((await cell.waits.get(key))?.string() ?? 0)
+  const waits = async () => Number((await cell.waits.get(key))?.value ?? 0)
   return {
     message,
     sequence: message.seq,
