@@ -6,10 +6,9 @@ import type { Host } from '../infra/hosts/host.ts'
 import { readBackup } from '../infra/inventory.ts'
 import { backupDirectory, directoryName, MANIFEST, partialDirectory, RESTORE } from '../infra/layout.ts'
 import type { Artifact, Manifest } from '../infra/manifest.ts'
-import { hashManifest } from '../infra/proof.ts'
 import type { Captured, CaptureWork } from '../infra/sources/source.ts'
-import type { ProtectedSource } from '../infra/tools.ts'
 import { hashFiles } from '../infra/tools/checksums.ts'
+import type { ProtectedSource } from '../infra/tools.ts'
 import { type WarningList, warningList } from '../infra/warnings.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
 
@@ -41,20 +40,27 @@ async function exportedBy(host: Host, directory: string, snapshotted: Snapshotte
   const backup = await readBackup(host, directory)
   if (!backup) return undefined
   const { bytes, artifacts, warnings, parent, consistency } = backup.manifest
-  const manifest = await hashManifest(host, directory)
-  if (!manifest) return undefined
-  return { ...snapshotted, directory, manifest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
+  return { ...snapshotted, directory, manifest: backup.digest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
 }
 
 /** Partials of earlier tries go; ours carries the fence, so that a writer who lost the message cannot write into it. */
-async function openPartial(host: Host, backup: Snapshotted, { fence }: FunctionContext): Promise<string> {
-  await cleanUnfinished(host, backup.root, { source: backup.source, backup: { day: backup.day, name: directoryName(backup.id) } })
+async function openPartial(host: Host, backup: Snapshotted, { fence, redelivered }: FunctionContext): Promise<string> {
+  if (redelivered)
+    await cleanUnfinished(host, backup.root, {
+      source: backup.source,
+      backup: { day: backup.day, name: directoryName(backup.id) },
+    })
   const partial = partialDirectory(backup.root, backup, fence)
   await host.makeDirectory(partial)
   return partial
 }
 
-async function writeBackup(source: ProtectedSource, directory: string, backup: Snapshotted, context: FunctionContext): Promise<void> {
+async function writeBackup(
+  source: ProtectedSource,
+  directory: string,
+  backup: Snapshotted,
+  context: FunctionContext,
+): Promise<void> {
   const { host, driver, config } = source
   const warnings = warningList(backup.snapshot.warnings.first)
   const work: CaptureWork<unknown> = {
@@ -71,7 +77,8 @@ async function writeBackup(source: ProtectedSource, directory: string, backup: S
   const captured = await driver.export(work)
   const names = await writeTexts(host, directory, captured, warnings)
   const artifacts = await artifactsOf(host, directory, captured, names, context.signal)
-  if (backup.keep) await hold(host, directory, { at: context.cause.time.toISOString(), reason: backup.reason ?? 'asked for with keep: forever' })
+  if (backup.keep)
+    await hold(host, directory, { at: context.cause.time.toISOString(), reason: backup.reason ?? 'asked for with keep: forever' })
   const manifest = manifestOf(source, backup, captured, artifacts, warnings)
   await host.write(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
 }
@@ -84,7 +91,13 @@ async function writeTexts(host: Host, directory: string, { instructions }: Captu
 }
 
 /** Sizes of all, and the checksums that the kind did not take while it wrote. */
-async function artifactsOf(host: Host, directory: string, { artifacts }: Captured, texts: string[], signal: AbortSignal): Promise<Artifact[]> {
+async function artifactsOf(
+  host: Host,
+  directory: string,
+  { artifacts }: Captured,
+  texts: string[],
+  signal: AbortSignal,
+): Promise<Artifact[]> {
   const known = new Map(artifacts.map(({ name, sha256 }) => [name, sha256]))
   const unhashed = [...artifacts.filter(({ sha256 }) => !sha256).map(({ name }) => name), ...texts]
   const hashed = new Map((await hashFiles(host, directory, unhashed, signal)).map(artifact => [artifact.name, artifact]))
@@ -98,7 +111,13 @@ async function artifactsOf(host: Host, directory: string, { artifacts }: Capture
   )
 }
 
-function manifestOf(source: ProtectedSource, backup: Snapshotted, captured: Captured, artifacts: Artifact[], warnings: WarningList): Manifest {
+function manifestOf(
+  source: ProtectedSource,
+  backup: Snapshotted,
+  captured: Captured,
+  artifacts: Artifact[],
+  warnings: WarningList,
+): Manifest {
   const { id, at, day, plans, mode, reason, kind } = backup
   return {
     version: 1,

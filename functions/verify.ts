@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { events } from '../bus/events.ts'
 import { writeDocument } from '../infra/backups.ts'
-import { VerificationFailed } from '../infra/errors.ts'
+import { HoldfastError } from '../infra/errors.ts'
 import { FAILED, VERIFIED } from '../infra/layout.ts'
 import { prove } from '../infra/proof.ts'
 import { defineFunction } from './define.ts'
@@ -17,11 +17,20 @@ export default defineFunction({
     const at = new Date().toISOString()
     const warn = (message: string) => log.warn(message)
     try {
-      const { checks } = await prove({ host, directory, driver, options: config.options, expected: manifest, signal, progress, warn })
+      const { checks } = await prove({
+        host,
+        directory,
+        driver,
+        options: config.options,
+        expected: manifest,
+        signal,
+        progress,
+        warn,
+      })
       await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
       return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
     } catch (error) {
-      if (error instanceof VerificationFailed && (await host.stat(directory)))
+      if (error instanceof HoldfastError && !error.retryable && (await host.stat(directory)))
         await writeDocument(host, directory, FAILED, { at, error: error.message, ...(error.hint ? { hint: error.hint } : {}) })
       throw error
     }

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import type { z } from 'zod'
 import { codeOf, HoldfastError, messageOf } from './errors.ts'
 import type { Host } from './hosts/host.ts'
-import { COPIES, directoryName, FAILED, HOLD, MANIFEST, parseBackupId, VERIFIED } from './layout.ts'
+import { COPIES, DRILLS, directoryName, FAILED, HOLD, MANIFEST, parseBackupId, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Drill, Failed, Hold, Manifest, Verified } from './manifest.ts'
 
 /** A backup as it lies somewhere, with what was learned since. */
 export interface Backup {
   manifest: Manifest
+  /** SHA-256 of manifest.json as it lies there. */
+  digest: string
   /** Absolute, on the host it was read from. */
   directory: string
   verified: Verified | undefined
@@ -54,20 +56,23 @@ export function byAge(a: Backup, b: Backup): number {
 
 /** One backup; undefined where there is no manifest. Throws where a document is not what it should be. */
 export async function readBackup(host: Host, directory: string): Promise<Backup | undefined> {
-  const bytes = await host.readIfThere(join(directory, MANIFEST))
+  const there = new Set((await host.list(directory)).map(({ name }) => name))
+  const bytes = there.has(MANIFEST) ? await host.readIfThere(join(directory, MANIFEST)) : undefined
   if (!bytes) return undefined
   const manifest = parseDocument(join(directory, MANIFEST), bytes, Manifest)
+  const digest = sha256(bytes)
+  const learned = async <T>(name: string, schema: z.ZodType<T>) =>
+    there.has(name) ? readDocument(host, join(directory, name), schema) : undefined
   const [verified, failed, hold, copies, drills] = await Promise.all([
-    readDocument(host, join(directory, VERIFIED), Verified),
-    readDocument(host, join(directory, FAILED), Failed),
-    readDocument(host, join(directory, HOLD), Hold),
-    readDocument(host, join(directory, COPIES), Copies),
-    readDrills(host, directory),
+    learned(VERIFIED, Verified),
+    learned(FAILED, Failed),
+    learned(HOLD, Hold),
+    learned(COPIES, Copies),
+    there.has(DRILLS) ? readDrills(host, join(directory, DRILLS)) : [],
   ])
-  if (verified && verified.manifest !== sha256(bytes)) {
+  if (verified && verified.manifest !== digest)
     throw new BrokenDocument(join(directory, MANIFEST), 'it was changed after it was verified')
-  }
-  return { manifest, directory, verified, failed, hold, copies: copies?.copies ?? [], drills }
+  return { manifest, digest, directory, verified, failed, hold, copies: copies?.copies ?? [], drills }
 }
 
 function mayBe(name: string, source: string | undefined): boolean {
@@ -104,8 +109,8 @@ function concernsTheFile(error: unknown): boolean {
 }
 
 async function readDrills(host: Host, directory: string): Promise<Drill[]> {
-  const entries = (await host.list(join(directory, 'drills'))).filter(({ name }) => name.endsWith('.json'))
-  const drills = await Promise.all(entries.map(({ name }) => readDocument(host, join(directory, 'drills', name), Drill)))
+  const names = (await host.list(directory)).map(({ name }) => name).filter(name => name.endsWith('.json'))
+  const drills = await Promise.all(names.map(name => readDocument(host, join(directory, name), Drill)))
   return drills.filter(drill => drill !== undefined)
 }
 

@@ -6,6 +6,8 @@ export const VERIFIED = 'verified.json'
 export const FAILED = 'failed.json'
 export const COPIES = 'copies.json'
 export const HOLD = 'hold.json'
+/** A directory. */
+export const DRILLS = 'drills'
 export const REPORT = 'report.md'
 export const RESTORE = 'RESTORE.md'
 
@@ -46,11 +48,19 @@ export function unfinished(name: string): { of: string; state: 'partial' | 'remo
 
 /** The calendar date of a moment in a time zone: `2026-11-21`. */
 export function dayIn(zone: string, at: Date): string {
-  const parts = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' }).formatToParts(at)
+  const parts = new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  }).formatToParts(at)
   const part = (type: string) => parts.find(({ type: found }) => found === type)?.value ?? ''
   return `${part('year')}-${part('month')}-${part('day')}`
 }
 
 function compact(at: Date): string {
-  return at.toISOString().replace(/[-:]/g, '').replace(/\.\d{3}/, '')
+  return at
+    .toISOString()
+    .replace(/[-:]/g, '')
+    .replace(/\.\d{3}/, '')
 }

@@ -1,8 +1,6 @@
 /** Proves one copy of a backup where it lies: its manifest, every checksum, and the kind's own check. */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { VerificationFailed } from './errors.ts'
-import type { Host } from './hosts/host.ts'
 import { readBackup } from './inventory.ts'
 import { MANIFEST } from './layout.ts'
 import type { Check, Manifest } from './manifest.ts'
@@ -24,24 +22,16 @@ export interface Proof {
 
 /** Throws VerificationFailed naming what is wrong. Reads only. */
 export async function prove({ directory, driver, options, expected, ...work }: ProofWork): Promise<Proof> {
-  await checkManifest(work.host, directory, expected)
-  const manifest = (await readBackup(work.host, directory))?.manifest
-  if (!manifest) throw new VerificationFailed(`${directory} has no manifest any more`)
+  const backup = await readBackup(work.host, directory)
+  if (!backup || (expected !== undefined && backup.digest !== expected)) throw wrongManifest(directory, backup !== undefined)
+  const { manifest } = backup
   const checks = await checkArtifacts(work.host, directory, manifest, work.signal)
   const own = await driver.verify({ ...work, source: manifest.source, id: manifest.id, options, directory, manifest })
   return { manifest, checks: [...checks, ...own] }
 }
 
-/** SHA-256 of manifest.json as it lies there; undefined where there is none. */
-export async function hashManifest(host: Host, directory: string): Promise<string | undefined> {
-  const bytes = await host.readIfThere(join(directory, MANIFEST))
-  return bytes && createHash('sha256').update(bytes).digest('hex')
-}
-
-async function checkManifest(host: Host, directory: string, expected: string | undefined): Promise<void> {
-  const found = await hashManifest(host, directory)
-  if (found && (expected === undefined || found === expected)) return
-  throw new VerificationFailed(`${join(directory, MANIFEST)} is ${found ? 'not the one that was written' : 'gone'}`, {
+function wrongManifest(directory: string, there: boolean): VerificationFailed {
+  return new VerificationFailed(`${join(directory, MANIFEST)} is ${there ? 'not the one that was written' : 'gone'}`, {
     hint: 'Somebody or something changed it since. Restore from another copy; the next run makes a new backup.',
   })
 }

@@ -50,9 +50,12 @@ export interface PipeOptions {
 /** One output for each member, in their order. Only the last one's stdout is filled, and only without `to`. */
 export type PipeOutput = Output[]
 
-export interface Entry {
+export interface Name {
   name: string
   type: 'file' | 'directory' | 'link' | 'other'
+}
+
+export interface Entry extends Name {
   /** Bytes; 0 for what is not a file. */
   size: number
   modified: Date
@@ -82,10 +85,10 @@ export interface Host {
   readIfThere(path: string): Promise<Uint8Array | undefined>
   /** Temporary name, fsync, rename, fsync of the directory: the file is whole or not there. Mode 0600 unless told. */
   write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
-  /** Entries of a directory in name order, without following links. Empty where there is no such directory. */
-  list(path: string): Promise<Entry[]>
-  /** What is at the path, following links; undefined where there is nothing. */
-  stat(path: string): Promise<Entry | undefined>
+  /** What is in a directory, in name order, without a look at each. Empty where there is no such directory. */
+  list(path: string): Promise<Name[]>
+  /** What is at the path; undefined where there is nothing. Links are followed unless told. */
+  stat(path: string, options?: { follow?: boolean }): Promise<Entry | undefined>
   /** Parents too; mode 0700 unless told. What exists stays as it is. */
   makeDirectory(path: string, options?: { mode?: number }): Promise<void>
   /** Moves within one file system. Fails where `to` is a directory that is not empty. The parent directories are synced. */

@@ -35,7 +35,7 @@ export function localHost(name = 'local'): Host {
     readIfThere: path => at('read', path, readIfThere),
     write: (path, data, { mode } = {}) => at('write', path, found => writeFile(found, data, mode)),
     list: path => at('list', path, listDirectory),
-    stat: path => at('look at', path, statFile),
+    stat: (path, { follow } = {}) => at('look at', path, found => statFile(found, follow)),
     makeDirectory: (path, { mode } = {}) => at('make the directory', path, found => makeDirectory(found, mode)),
     rename: (from, to) => at(`rename to ${to} what is`, from, found => renameFile(found, absolute(to))),
     async remove(path) {

@@ -1,5 +1,4 @@
 /** Puts restored things in the place of what is there, and back again. Every move may be repeated after a kill. */
-import { basename, dirname } from 'node:path'
 import { HoldfastError } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Step, Undo } from './journal.ts'
@@ -112,6 +111,5 @@ async function select<Item>(items: readonly Item[], wanted: (item: Item) => Prom
 
 /** Whether there is anything at the path, be it a link that leads nowhere. */
 export async function isThere(host: Host, path: string): Promise<boolean> {
-  if (await host.stat(path)) return true
-  return (await host.list(dirname(path))).some(({ name }) => name === basename(path))
+  return (await host.stat(path, { follow: false })) !== undefined
 }

@@ -1,5 +1,6 @@
 /** Sizes and SHA-256 of files, read by the host itself. */
-import { dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { HoldfastError, messageOf, VerificationFailed } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Artifact, Check, Manifest } from '../manifest.ts'
@@ -16,7 +17,7 @@ export async function hashFiles(
 ): Promise<Artifact[]> {
   const root = await host.resolve(directory)
   const sizes = await sizesOf(host, root, names)
-  const hashes = await hashesOf(host, root, names, signal)
+  const hashes = await hashesOf(host, sizes, signal)
   return names.map(name => ({ name, bytes: known(sizes, root, name), sha256: known(hashes, root, name) }))
 }
 
@@ -29,7 +30,7 @@ export async function checkArtifacts(host: Host, directory: string, manifest: Ma
     artifacts.filter(({ name, bytes }) => sizes.get(join(root, name)) !== bytes),
     ({ name, bytes }) => `${name} has ${sizes.get(join(root, name))} bytes, the manifest says ${bytes}`,
   )
-  const hashes = await hashesOf(host, root, artifacts.map(nameOf), signal).catch(refuse)
+  const hashes = await hashesOf(host, sizes, signal).catch(refuse)
   fail(
     artifacts.filter(({ name, sha256 }) => hashes.get(join(root, name)) !== sha256),
     ({ name, sha256 }) => `${name} has SHA-256 ${hashes.get(join(root, name))}, the manifest says ${sha256}`,
@@ -45,35 +46,45 @@ export async function checkArtifacts(host: Host, directory: string, manifest: Ma
   }
 }
 
+/** Read by us: a process of its own costs more than a file of this size, in bytes. */
+const SMALL = 64 * 1024
+
 /** A file that should be there and cannot be read: foreseen, unlike a host that cannot be reached. */
 class Unreadable extends HoldfastError {
   override name = 'Unreadable'
 }
 
 async function sizesOf(host: Host, root: string, names: readonly string[]): Promise<Map<string, number>> {
-  const sizes = new Map<string, number>()
-  for (const directory of new Set(names.map(name => dirname(join(root, name))))) {
-    for (const entry of await host.list(directory)) if (entry.type === 'file') sizes.set(join(directory, entry.name), entry.size)
-  }
-  const missing = names.filter(name => !sizes.has(join(root, name)))
+  const entries = await Promise.all(names.map(name => host.stat(join(root, name), { follow: false })))
+  const missing = names.filter((_, place) => entries[place]?.type !== 'file')
   if (missing.length) throw new Unreadable(`${some(missing)} missing, or no regular file, in ${root}`)
-  return sizes
+  return new Map(names.map((name, place) => [join(root, name), entries[place]?.size ?? 0]))
 }
 
-async function hashesOf(
-  host: Host,
-  root: string,
-  names: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<Map<string, string>> {
-  const hashes = new Map<string, string>()
-  for (const paths of batches(names.map(name => join(root, name)))) {
-    const { stdout, stderr } = await host.run(['sha256sum', '-b', '--', ...paths], { okCodes: [0, 1], ...(signal && { signal }) })
+async function hashesOf(host: Host, sizes: Map<string, number>, signal: AbortSignal | undefined): Promise<Map<string, string>> {
+  const paths = [...sizes.keys()]
+  const small = paths.filter(path => (sizes.get(path) ?? 0) <= SMALL)
+  const hashes = new Map(await Promise.all(small.map(path => hashSmall(host, path))))
+  for (const batch of batches(paths.filter(path => !hashes.has(path)))) {
+    const { stdout, stderr } = await host.run(['sha256sum', '-b', '--', ...batch], { okCodes: [0, 1], ...(signal && { signal }) })
     for (const [path, hash] of parseChecksums(stdout)) hashes.set(path, hash)
-    const unread = paths.filter(path => !hashes.has(path))
+    const unread = batch.filter(path => !hashes.has(path))
     if (unread.length) throw new Unreadable(`${some(unread)} cannot be read: ${stderr.trim().split('\n').slice(-5).join('\n')}`)
   }
   return hashes
+}
+
+async function hashSmall(host: Host, path: string): Promise<[path: string, sha256: string]> {
+  try {
+    return [
+      path,
+      createHash('sha256')
+        .update(await host.read(path))
+        .digest('hex'),
+    ]
+  } catch (error) {
+    throw new Unreadable(messageOf(error), { cause: error })
+  }
 }
 
 /** What `sha256sum` prints, as path and hash. A line that begins with a backslash has its name escaped. */

@@ -76,6 +76,7 @@ describe('readBackup', () => {
     await host.write(join(directory, 'drills', '2026.png'), 'no document')
     expect(await readBackup(host, directory)).toEqual({
       manifest,
+      digest: verified.manifest,
       directory,
       verified,
       failed: undefined,

@@ -4,8 +4,8 @@ import type { Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf, HoldfastError, InvalidInput } from '../../errors.ts'
-import { hintForCode } from '../hints.ts'
-import type { Entry, Space } from '../host.ts'
+import { hintForCode } from '../../tools/hints.ts'
+import type { Entry, Name, Space } from '../host.ts'
 
 const LARGEST_READ = 64 * 1024 * 1024
 
@@ -31,8 +31,8 @@ export async function writeFile(path: string, data: string | Uint8Array, mode = 
     const file = await open(temporary, 'wx', mode)
     try {
       await file.writeFile(data)
-      // open() leaves out what the umask forbids.
-      await file.chmod(mode)
+      // open() leaves out what the umask forbids, which is nothing that the owner has.
+      if (mode !== 0o600) await file.chmod(mode)
       await file.sync()
     } finally {
       await file.close()
@@ -46,15 +46,13 @@ export async function writeFile(path: string, data: string | Uint8Array, mode = 
 }
 
 /** Names that are not UTF-8 come with U+FFFD in them, as Node gives them: walking those is a foreign tool's job. */
-export async function listDirectory(path: string): Promise<Entry[]> {
-  const names = await orIfMissing(readdir(path, { encoding: 'buffer' }), [])
-  const entries = await Promise.all(names.map(name => listed(path, name)))
-  return entries.filter(entry => entry !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1))
+export async function listDirectory(path: string): Promise<Name[]> {
+  const found = await orIfMissing(readdir(path, { withFileTypes: true }), [])
+  return found.map(entry => ({ name: entry.name, type: typeOf(entry) })).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Follows links. */
-export async function statFile(path: string): Promise<Entry | undefined> {
-  const stats = await orIfMissing(stat(path), undefined)
+export async function statFile(path: string, follow = true): Promise<Entry | undefined> {
+  const stats = await orIfMissing(follow ? stat(path) : lstat(path), undefined)
   return stats && entryOf(basename(path), stats)
 }
 
@@ -102,15 +100,13 @@ function missing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
 }
 
-async function listed(directory: string, name: Buffer): Promise<Entry | undefined> {
-  // Gone since the directory was read: not an entry any more.
-  const stats = await orIfMissing(lstat(Buffer.concat([Buffer.from(`${directory}/`), name])), undefined)
-  return stats && entryOf(name.toString('utf8'), stats)
+function entryOf(name: string, stats: Stats): Entry {
+  const type = typeOf(stats)
+  return { name, type, size: type === 'file' ? stats.size : 0, modified: stats.mtime }
 }
 
-function entryOf(name: string, stats: Stats): Entry {
-  const type = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'link' : 'other'
-  return { name, type, size: type === 'file' ? stats.size : 0, modified: stats.mtime }
+function typeOf(entry: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>): Name['type'] {
+  return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'link' : 'other'
 }
 
 async function orIfMissing<Found, Else>(looking: Promise<Found>, otherwise: Else): Promise<Found | Else> {

@@ -1,9 +1,9 @@
 /** The members of a pipe: started together, judged together. */
 import type { ChildProcess } from 'node:child_process'
 import { CommandFailed, HoldfastError, messageOf } from '../../errors.ts'
-import { hintForText } from '../hints.ts'
+import { hintForText } from '../../tools/hints.ts'
+import { lineListener, type Tail, tail } from '../../tools/lines.ts'
 import type { Output, Stage } from '../host.ts'
-import { lineListener, type Tail, tail } from '../lines.ts'
 import { type Ending, missing, start } from './child.ts'
 
 export interface Member {
