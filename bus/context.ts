@@ -33,6 +33,7 @@ export function contextOf<Tools>(parts: ContextParts<Tools>): Context<Tools> {
     cause: { id: cause, time: hand.time, sequence: hand.sequence },
     came: event?.type ?? TICK,
     attempt,
+    redelivered: hand.message.redelivered,
     fence: lease.fence,
     progress: progressOf(parts),
     find: (event, concern) => findFact(cell, event, concern),
@@ -49,6 +50,9 @@ function progressOf<Tools>({ cell, fn, concern, lease }: ContextParts<Tools>): C
     const now = Date.now()
     if (now - last < PROGRESS_EVERY || lease.signal.aborted) return
     last = now
-    cell.connection.publish(`${cell.prefix}.progress`, JSON.stringify({ step: fn.name, host, source, id, ...progress, ms: now - started }))
+    cell.connection.publish(
+      `${cell.prefix}.progress`,
+      JSON.stringify({ step: fn.name, host, source, id, ...progress, ms: now - started }),
+    )
   }
 }

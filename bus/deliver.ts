@@ -8,8 +8,8 @@ import type { Cell } from './cell.ts'
 import { contextOf } from './context.ts'
 import { type Concern, concernOf, decode, type EventKind, type Fact, MalformedFact } from './event.ts'
 import type { Failure } from './events.ts'
-import { failureOf, isRetryable, retryDelay } from './failure.ts'
 import { firstStored, store } from './facts.ts'
+import { failureOf, isRetryable, retryDelay } from './failure.ts'
 import { type AnyFunction, type Context, NotYet, PartlyDone, TICK } from './function.ts'
 import { acquireLease, type Lease } from './lease.ts'
 import { type InHand, inHand } from './message.ts'
@@ -96,7 +96,10 @@ async function work<Tools>(job: Job<Tools>): Promise<void> {
     const facts = [await job.handle(context)].flat()
     await settle(job, facts, context, performance.now() - started)
     hand.done()
-    context.log.info({ ms: Math.round(performance.now() - started), facts: facts.map(fact => fact.event.type) }, `${fn.name} finished`)
+    context.log.info(
+      { ms: Math.round(performance.now() - started), facts: facts.map(fact => fact.event.type) },
+      `${fn.name} finished`,
+    )
   } catch (error) {
     await giveBack(job, error, context)
   } finally {
@@ -183,7 +186,13 @@ function leaseKey(step: string, { host, source }: Concern, { sequence }: InHand)
 
 function logOf<Tools>({ cell, fn, concern, attempt }: Job<Tools>) {
   const { host, source, id } = concern
-  return cell.log.child({ step: fn.name, ...(id ? { backup: id } : {}), ...(source ? { source } : {}), ...(host ? { host } : {}), attempt })
+  return cell.log.child({
+    step: fn.name,
+    ...(id ? { backup: id } : {}),
+    ...(source ? { source } : {}),
+    ...(host ? { host } : {}),
+    attempt,
+  })
 }
 
 function jitter(delay: number): number {

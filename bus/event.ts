@@ -123,7 +123,9 @@ export function encode(fact: Fact, { prefix, speaker, cause, time }: EncodeOptio
   }
   const bytes = new TextEncoder().encode(JSON.stringify(envelope))
   if (bytes.length <= MAXIMUM_FACT_BYTES) return bytes
-  throw new MalformedFact(`${fact.event.type} of ${fact.data.id ?? '_'} has ${bytes.length} bytes; facts end at ${MAXIMUM_FACT_BYTES}`)
+  throw new MalformedFact(
+    `${fact.event.type} of ${fact.data.id ?? '_'} has ${bytes.length} bytes; facts end at ${MAXIMUM_FACT_BYTES}`,
+  )
 }
 
 export interface Decoded<Data extends Concern> {
@@ -136,7 +138,12 @@ export interface Decoded<Data extends Concern> {
  * this data would have against the one it came on. A reply subject is not permission-checked by the server, so a message
  * on our subject may be anybody's.
  */
-export function decode<Data extends Concern>(prefix: string, event: EventKind<Data>, subject: string, bytes: Uint8Array): Decoded<Data> {
+export function decode<Data extends Concern>(
+  prefix: string,
+  event: EventKind<Data>,
+  subject: string,
+  bytes: Uint8Array,
+): Decoded<Data> {
   const envelope = parse(Envelope, json(bytes, subject), subject)
   if (envelope.type !== `${prefix}.${event.type}`) throw new MalformedFact(`${subject}: carries the type ${quote(envelope.type)}`)
   const data = parse(event.schema, envelope.data, subject)
@@ -147,7 +154,10 @@ export function decode<Data extends Concern>(prefix: string, event: EventKind<Da
 
 /** The host, source, id and seventh token that a subject names, for what cannot be read otherwise. What is no name of ours is left out. */
 export function concernOf(prefix: string, subject: string, seventh?: string): Concern & Record<string, string | undefined> {
-  const [host, source, id, last] = subject.slice(prefix.length + 1).split('.').slice(2)
+  const [host, source, id, last] = subject
+    .slice(prefix.length + 1)
+    .split('.')
+    .slice(2)
   const named = (token: string | undefined) => (token && /^[a-z0-9][a-z0-9_-]*$/.test(token) ? token : undefined)
   const backup = id && /^[a-z0-9][a-z0-9_-]*-\d{8}T\d{6}Z$/.test(id) ? id : undefined
   return { host: named(host), source: named(source), id: backup, ...(seventh ? { [seventh]: named(last) ?? 'unnamed' } : {}) }
@@ -155,7 +165,8 @@ export function concernOf(prefix: string, subject: string, seventh?: string): Co
 
 function tokenOf(data: Concern, field: string): string {
   const value: unknown = Object.entries(data).find(([key]) => key === field)?.[1]
-  if (typeof value !== 'string' || !/^[A-Za-z0-9_-]+$/.test(value)) throw new MalformedFact(`${field} is no subject token: ${quote(String(value))}`)
+  if (typeof value !== 'string' || !/^[A-Za-z0-9_-]+$/.test(value))
+    throw new MalformedFact(`${field} is no subject token: ${quote(String(value))}`)
   return value
 }
 

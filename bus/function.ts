@@ -25,6 +25,8 @@ export interface Context<Tools> {
   came: string
   /** 1 for the first try. Waiting is not trying. */
   attempt: number
+  /** True where somebody had the message before: then something of an earlier try may lie about. */
+  redelivered: boolean
   /** The revision of the lease: part of every temporary name, so that two owners never write to one place. */
   fence: number
   /** Bytes so far, for people who watch. Not stored. */

@@ -31,6 +31,8 @@ export interface RequestFunction<Tools> {
   name: string
   on: 'requests'
   emits: readonly EventKind[]
+  reads?: readonly EventKind[]
+  remembers?: readonly ('run' | 'planned')[]
   /** What `tick` listens to for its answer. */
   hears: readonly EventKind[]
   endpoints: readonly Endpoint<Tools>[]
@@ -40,8 +42,17 @@ export interface RequestFunction<Tools> {
 const PLAN_LIMIT = 15_000
 
 /** Answers as the NATS service `holdfast`; any number of replicas share the questions. */
-export async function answerRequests<Tools>(cell: Cell, desk: RequestFunction<Tools>, tools: () => Tools, version: string): Promise<Service> {
-  const service = await cell.connection.services.add({ name: 'holdfast', version, description: 'Holdfast: backups, asked for by request' })
+export async function answerRequests<Tools>(
+  cell: Cell,
+  desk: RequestFunction<Tools>,
+  tools: () => Tools,
+  version: string,
+): Promise<Service> {
+  const service = await cell.connection.services.add({
+    name: 'holdfast',
+    version,
+    description: 'Holdfast: backups, asked for by request',
+  })
   for (const endpoint of desk.endpoints) {
     const answer = (message: ServiceMsg | undefined) => message && respond(cell, desk, endpoint, tools(), message)
     service.addEndpoint(endpoint.name, {
@@ -55,7 +66,13 @@ export async function answerRequests<Tools>(cell: Cell, desk: RequestFunction<To
   return service
 }
 
-async function respond<Tools>(cell: Cell, desk: RequestFunction<Tools>, endpoint: Endpoint<Tools>, tools: Tools, message: ServiceMsg): Promise<void> {
+async function respond<Tools>(
+  cell: Cell,
+  desk: RequestFunction<Tools>,
+  endpoint: Endpoint<Tools>,
+  tools: Tools,
+  message: ServiceMsg,
+): Promise<void> {
   const log = cell.log.child({ step: desk.name, endpoint: endpoint.name })
   try {
     const answer = await endpoint.answer(readRequest(endpoint, message.data), contextOf(cell, desk, tools, log))
@@ -65,7 +82,11 @@ async function respond<Tools>(cell: Cell, desk: RequestFunction<Tools>, endpoint
     log.warn({ err: error }, 'refused')
     const failure = failureOf(error)
     // In the body too: a client without headers would see an empty answer.
-    message.respondError(failure.retryable ? 500 : 400, failure.message.slice(0, 400).replaceAll(/[\r\n]+/g, ' '), Buffer.from(JSON.stringify({ error: failure })))
+    message.respondError(
+      failure.retryable ? 500 : 400,
+      failure.message.slice(0, 400).replaceAll(/[\r\n]+/g, ' '),
+      Buffer.from(JSON.stringify({ error: failure })),
+    )
   }
 }
 
@@ -118,7 +139,8 @@ async function tickAndHear(cell: Cell, hears: readonly EventKind[], data: TickDa
     const cause = `tick-${seq}`
     const mine = () => heard.filter(fact => 'cause' in fact.data && fact.data.cause === cause)
     await untilPlanned(cell, seq, () => mine().length >= (data.sources?.length ?? Number.POSITIVE_INFINITY))
-    await cell.connection.flush()
+    // What was stored before the acknowledgement is on its way to us; flush may never settle across a cut.
+    await Promise.race([cell.connection.flush(), sleep(1000)])
     return { cause, facts: mine() }
   } finally {
     for (const subscription of subscriptions) subscription.unsubscribe()

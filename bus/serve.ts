@@ -51,7 +51,8 @@ export async function serve<Tools>(options: ServeOptions<Tools>): Promise<Servin
   const start = async (posts: Post<Tools>[]) => {
     slots.push(...new Set(posts.map(post => post.slots)))
     await Promise.all(posts.map(post => ensure(jsm, cell, post)))
-    for (const post of posts) for (let slot = 0; slot < post.size; slot++) void loop(options, post, jsm, stopping.signal, leaving.signal)
+    for (const post of posts)
+      for (let slot = 0; slot < post.size; slot++) void loop(options, post, jsm, stopping.signal, leaving.signal)
   }
   const serveHosts: Serving['serveHosts'] = async hosts => {
     const fresh = Object.entries(hosts).filter(([host]) => !served.has(host))
@@ -99,7 +100,13 @@ function ensure<Tools>(jsm: JetStreamManager, cell: Cell, { stream, name, filter
 }
 
 /** `next()` and not `consume()`: with long handlers the latter takes more than it can work on, and what it took grows old. */
-async function loop<Tools>(options: ServeOptions<Tools>, post: Post<Tools>, jsm: JetStreamManager, stopping: AbortSignal, leaving: AbortSignal) {
+async function loop<Tools>(
+  options: ServeOptions<Tools>,
+  post: Post<Tools>,
+  jsm: JetStreamManager,
+  stopping: AbortSignal,
+  leaving: AbortSignal,
+) {
   const { cell } = options
   let consumer: Consumer | undefined
   while (!stopping.aborted) {
@@ -115,13 +122,20 @@ async function loop<Tools>(options: ServeOptions<Tools>, post: Post<Tools>, jsm:
       consumer = undefined
       cell.log.warn({ err: error, consumer: post.name }, 'the bus did not answer, trying again')
       await sleep(250 + Math.random() * 250)
-      await ensure(jsm, cell, post).catch(again => cell.log.warn({ err: again, consumer: post.name }, 'the consumer cannot be reached yet'))
+      await ensure(jsm, cell, post).catch(again =>
+        cell.log.warn({ err: again, consumer: post.name }, 'the consumer cannot be reached yet'),
+      )
     }
   }
 }
 
 /** A slot that the function's other subjects took in between is waited for as long as the message stays ours without a beat. */
-async function take<Tools>({ cell, tools }: ServeOptions<Tools>, { fn, event, slots }: Post<Tools>, message: JsMsg, leaving: AbortSignal) {
+async function take<Tools>(
+  { cell, tools }: ServeOptions<Tools>,
+  { fn, event, slots }: Post<Tools>,
+  message: JsMsg,
+  leaving: AbortSignal,
+) {
   const give = await slots.take(cell.times.ackWait / 3)
   if (!give) return inHand(cell, message).wait(cell.times.ackWait / 10)
   try {

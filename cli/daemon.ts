@@ -33,14 +33,16 @@ export async function runDaemon({
 }: DaemonOptions): Promise<number> {
   const configuration = await readConfiguration(file)
   const log = createLogger({ level })
-  using stop = interruptible(abort => {
-    note('Stopping: what is at work is let go of first. Once more ends at once.')
-    abort()
+  using stop = interruptible({
+    first(abort) {
+      note('Stopping: what is at work is let go of first. Once more ends at once.')
+      abort()
+    },
+    again: () => process.exit(exitCodes.interrupted),
   })
-  process.on('SIGINT', hurry).on('SIGTERM', hurry)
   const instance = await startInstance({ configuration, stateDirectory, log, reread: () => readConfiguration(file) })
-  const visitor = visit(instance.connection, configuration.prefix)
   try {
+    const visitor = visit(instance.cell.connection, configuration.prefix)
     if (once) return await backUpEverything(visitor, configuration, stop.signal)
     say(greeting(configuration))
     using _ = reloading(instance, configuration, log)
@@ -50,14 +52,6 @@ export async function runDaemon({
   } finally {
     await instance.stop()
   }
-}
-
-let asked = 0
-
-/** The first one drains; whoever asks again means it. */
-function hurry(): void {
-  asked++
-  if (asked > 1) process.exit(exitCodes.interrupted)
 }
 
 /** The first round of an instance that goes on: what fails is said, and the instance lives. */

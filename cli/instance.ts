@@ -1,6 +1,5 @@
 /** A running Holdfast: the bus, its functions, the clock, the triggers and the desk, from one configuration that may be reloaded. */
 import { join } from 'node:path'
-import type { NatsConnection } from 'nats'
 import type { Logger } from 'pino'
 import { type Cell, openCell } from '../bus/cell.ts'
 import { startClock } from '../bus/clock.ts'
@@ -25,7 +24,6 @@ export interface InstanceOptions {
 }
 
 export interface Instance {
-  readonly connection: NatsConnection
   readonly cell: Cell
   /** With the configuration in force. */
   tools(): Tools
@@ -61,7 +59,6 @@ export async function startInstance({ configuration, stateDirectory, log, reread
     }
   }
   return {
-    connection: cell.connection,
     cell,
     tools: () => tools,
     reload,
@@ -96,7 +93,8 @@ function openTriggers(cell: Cell, { plans }: Configuration): Promise<Triggers> {
 /** What the running connection hangs on cannot change under it. */
 function refuseMoved(old: Configuration, fresh: Configuration): void {
   const moved = (['prefix', 'nats', 'settings'] as const).filter(key => JSON.stringify(old[key]) !== JSON.stringify(fresh[key]))
-  if (moved.length) throw new HoldfastError(`${moved.join(' and ')} changed`, { hint: 'Restart Holdfast for that.', retryable: false })
+  if (moved.length)
+    throw new HoldfastError(`${moved.join(' and ')} changed`, { hint: 'Restart Holdfast for that.', retryable: false })
 }
 
 /** Handlers first, then the connection, then the server under it. */

@@ -7,14 +7,18 @@ import { InvalidInput } from '../infra/errors.ts'
 import { locate } from '../infra/find.ts'
 import { parseBackupId } from '../infra/layout.ts'
 import { placesOf } from '../infra/places.ts'
-import { hashManifest, prove } from '../infra/proof.ts'
+import { prove } from '../infra/proof.ts'
 import { planRotation, rotate } from '../infra/rotation.ts'
 import { statusOf } from '../infra/status.ts'
 import type { Tools } from '../infra/tools.ts'
 
 type Context = RequestContext<Tools>
 
-function endpoint<Request>(name: string, request: z.ZodType<Request>, answer: Endpoint<Tools, Request>['answer']): Endpoint<Tools, Request> {
+function endpoint<Request>(
+  name: string,
+  request: z.ZodType<Request>,
+  answer: Endpoint<Tools, Request>['answer'],
+): Endpoint<Tools, Request> {
   return { name, request, answer }
 }
 
@@ -32,12 +36,16 @@ export const ask: RequestFunction<Tools> = {
   on: 'requests',
   emits: [events.ask.restore],
   hears: [events.plan.due, events.plan.rejected],
+  reads: [events.report.done],
+  remembers: ['run'],
   endpoints: [
     endpoint('run', TickData, run),
     endpoint('restore', RestoreRequest, restore),
     endpoint('verify', VerifyRequest, verify),
     endpoint('prune', PruneRequest, prune),
-    endpoint('status', z.strictObject({}), (_, { tools, run }) => statusOf(tools, async source => (await run.get(source))?.value)),
+    endpoint('status', z.strictObject({}), (_, { tools, run }) =>
+      statusOf(tools, async source => (await run.get(source))?.value),
+    ),
   ],
 }
 
@@ -46,15 +54,32 @@ export default ask
 /** The plan, or the error where nothing of what was asked could be planned. */
 async function run(data: TickData, { tick }: Context) {
   const { cause, facts } = await tick(data)
-  const planned = facts.flatMap(({ event, data: due }) => (event.type === events.plan.due.type ? [events.plan.due.schema.parse(due)] : []))
-  const rejected = facts.flatMap(({ event, data: no }) => (event.type === events.plan.rejected.type ? [events.plan.rejected.schema.parse(no)] : []))
+  const planned = facts.flatMap(({ event, data: due }) =>
+    event.type === events.plan.due.type ? [events.plan.due.schema.parse(due)] : [],
+  )
+  const rejected = facts.flatMap(({ event, data: no }) =>
+    event.type === events.plan.rejected.type ? [events.plan.rejected.schema.parse(no)] : [],
+  )
   const [first] = rejected
   if (first && planned.length === 0) {
-    throw new InvalidInput(rejected.map(({ error }) => error.message).join('; '), first.error.hint ? { hint: first.error.hint } : {})
+    throw new InvalidInput(
+      rejected.map(({ error }) => error.message).join('; '),
+      first.error.hint ? { hint: first.error.hint } : {},
+    )
   }
   return {
     cause,
-    planned: planned.map(({ id, source, host, at, day, plans, mode, keep, reason }) => ({ id, source, host, at, day, plans, mode, keep, reason })),
+    planned: planned.map(({ id, source, host, at, day, plans, mode, keep, reason }) => ({
+      id,
+      source,
+      host,
+      at,
+      day,
+      plans,
+      mode,
+      keep,
+      reason,
+    })),
     rejected: rejected.map(({ source, error }) => ({ source, error })),
   }
 }
@@ -73,8 +98,14 @@ async function verify({ id, vault }: z.infer<typeof VerifyRequest>, { tools, sig
   const [{ backup, place }] = copies
   const { driver, config } = tools.source(backup.manifest.source)
   if (!place.host) throw new InvalidInput(`${place.name} cannot be read from here`, { hint: 'Ask the worker beside it.' })
-  const expected = backup.verified?.manifest ?? (await hashManifest(place.host, backup.directory))
-  const work = { host: place.host, directory: backup.directory, driver, options: config.options, expected, signal }
+  const work = {
+    host: place.host,
+    directory: backup.directory,
+    driver,
+    options: config.options,
+    expected: backup.verified?.manifest,
+    signal,
+  }
   const { checks } = await prove({ ...work, progress: () => {}, warn: message => log.warn(message) })
   return { id: backup.manifest.id, place: place.name, directory: backup.directory, checks }
 }

@@ -3,7 +3,7 @@ import type { FactOf } from '../bus/event.ts'
 import { type Due, events, type Failure, type TickData } from '../bus/events.ts'
 import { failureOf } from '../bus/failure.ts'
 import { TICK } from '../bus/function.ts'
-import { otherHolder } from '../bus/hold.ts'
+import { holdEnds, otherHolder } from '../bus/hold.ts'
 import { InvalidInput, messageOf } from '../infra/errors.ts'
 import { readInventory } from '../infra/inventory.ts'
 import { backupId, dayIn } from '../infra/layout.ts'
@@ -21,6 +21,8 @@ export default defineTickFunction({
   name: 'plan',
   on: TICK,
   emits,
+  reads: holdEnds,
+  remembers: ['run', 'planned'],
   async handle(tick, context) {
     const { tools, cause } = context
     if (tick.error !== undefined) return [reject({}, new InvalidInput(tick.error), context, tick.input)]
@@ -65,7 +67,16 @@ async function scheduled(name: string, context: FunctionContext): Promise<Planne
     return []
   }
   const missed = due.filter(({ slots }) => slots.missed > 0).map(({ plan, slots }) => sayMissed(concern, plan, slots, newest))
-  return [...missed, await plan(source, due.map(({ plan }) => plan), newest, {}, context)]
+  return [
+    ...missed,
+    await plan(
+      source,
+      due.map(({ plan }) => plan),
+      newest,
+      {},
+      context,
+    ),
+  ]
 }
 
 type DueSlot = { plan: string; slots: NonNullable<ReturnType<typeof slotsBetween>> }
@@ -80,14 +91,24 @@ async function dueSlot(source: ProtectedSource, plan: string, context: FunctionC
 }
 
 /** A plan nobody has planned by yet begins with its newest backup, else now: a new bus does not start everything at once. */
-async function firstSight({ name, host, hostConfig }: ProtectedSource, plan: string, { planned, cause }: FunctionContext): Promise<void> {
+async function firstSight(
+  { name, host, hostConfig }: ProtectedSource,
+  plan: string,
+  { planned, cause }: FunctionContext,
+): Promise<void> {
   const { backups } = await readInventory(host, hostConfig.root, { source: name })
   const newest = backups.findLast(({ manifest }) => manifest.plans.includes(plan))?.manifest.at
   await planned.create(`${name}.${plan}`, newest ?? cause.time.toISOString())
 }
 
 /** The due, or why not: a source with an open run is refused, one that is planned for this second already is not planned twice. */
-async function plan(source: ProtectedSource, plans: string[], at: Date, data: TickData, context: FunctionContext): Promise<Planned> {
+async function plan(
+  source: ProtectedSource,
+  plans: string[],
+  at: Date,
+  data: TickData,
+  context: FunctionContext,
+): Promise<Planned> {
   const { config, name } = source
   const due = dueOf(source, plans, at, data, context)
   const concern = { source: name, host: config.host, id: due.id }
@@ -99,7 +120,13 @@ async function plan(source: ProtectedSource, plans: string[], at: Date, data: Ti
   return events.plan.due(due)
 }
 
-function dueOf({ name, config }: ProtectedSource, plans: string[], at: Date, data: TickData, { tools, cause }: FunctionContext): Due {
+function dueOf(
+  { name, config }: ProtectedSource,
+  plans: string[],
+  at: Date,
+  data: TickData,
+  { tools, cause }: FunctionContext,
+): Due {
   const second = new Date(Math.floor(at.getTime() / 1000) * 1000)
   const first = plans[0] === undefined ? undefined : tools.plan(plans[0])
   const windows = plans.flatMap(plan => tools.plan(plan).window ?? [])
@@ -127,7 +154,12 @@ async function notePlanned({ source, id }: Due, { planned }: FunctionContext): P
   if (!newest || newest < id) await planned.put(`due.${source}`, id)
 }
 
-function sayMissed(concern: { source: string; host: string; id: string }, plan: string, slots: DueSlot['slots'], planned: Date): Planned {
+function sayMissed(
+  concern: { source: string; host: string; id: string },
+  plan: string,
+  slots: DueSlot['slots'],
+  planned: Date,
+): Planned {
   const [from, to, instead] = [slots.oldest, slots.newest, planned].map(date => date.toISOString())
   return events.plan.missed({ ...concern, plan, missed: slots.missed, from: from ?? '', to: to ?? '', planned: instead ?? '' })
 }
@@ -140,7 +172,9 @@ function reject(concern: Refused, error: InvalidInput, { cause }: FunctionContex
 }
 
 function overlap(source: string, holder: string): InvalidInput {
-  return new InvalidInput(`${source} is being backed up: ${holder} has not ended`, { hint: 'Ask again when it is done: holdfast status' })
+  return new InvalidInput(`${source} is being backed up: ${holder} has not ended`, {
+    hint: 'Ask again when it is done: holdfast status',
+  })
 }
 
 function alreadyPlanned({ id, mode, reason }: Due): InvalidInput {
@@ -150,6 +184,8 @@ function alreadyPlanned({ id, mode, reason }: Due): InvalidInput {
 
 function tooOld({ sources }: TickData, context: FunctionContext): Planned {
   const at = context.cause.time.toISOString()
-  const error = new InvalidInput(`asked for at ${at}, which is too long ago to be meant now`, { hint: 'Ask again, or raise settings.tickMaxAge.' })
+  const error = new InvalidInput(`asked for at ${at}, which is too long ago to be meant now`, {
+    hint: 'Ask again, or raise settings.tickMaxAge.',
+  })
   return reject({}, error, context, JSON.stringify(sources ?? []))
 }

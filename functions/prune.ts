@@ -11,6 +11,7 @@ export default defineFunction({
   name: 'prune',
   on: [events.replicate.done, events.replicate.failed],
   emits: [events.prune.done],
+  reads: [events.report.done],
   async handle(backup, context) {
     const exported = events.export.done.schema.parse(backup)
     const source = context.tools.source(exported.source)

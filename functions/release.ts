@@ -3,7 +3,6 @@ import { events } from '../bus/events.ts'
 import { letGo } from '../bus/hold.ts'
 import { cleanUnfinished } from '../infra/backups.ts'
 import { directoryName } from '../infra/layout.ts'
-import { sourceOf } from '../infra/sources/all.ts'
 import type { Json } from '../infra/sources/source.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
 
@@ -17,24 +16,35 @@ export default defineFunction({
   name: 'release',
   on: [events.snapshot.failed, events.export.done, events.export.failed],
   emits: [events.release.done, events.release.retrying],
+  remembers: ['run'],
   // 24 hours of growing delays for an ack_wait of 30 s; people hear of it from the third failure on.
   retry: { attempts: 28, sayFrom: 3 },
   async handle(backup, context) {
     const { id, source, host, kind, day } = backup
-    if (id === undefined || source === undefined || host === undefined) throw new Error('a fact that names no backup holds nothing')
+    if (id === undefined || source === undefined || host === undefined)
+      throw new Error('a fact that names no backup holds nothing')
     const named = { id, source, host }
     const released: string[] = []
     const snapshot = 'snapshot' in backup ? backup.snapshot : undefined
     if (snapshot && kind && (await releaseKind(kind, snapshot.held, named, context))) released.push(kind)
-    const root = 'root' in backup ? backup.root : undefined
-    if (root && day) released.push(...(await cleanUnfinished(context.tools.host(host), root, { source, backup: { day, name: directoryName(id) } })))
+    // An export that is done has renamed its partial, and removed those of earlier tries.
+    const root = 'error' in backup && 'root' in backup ? backup.root : undefined
+    if (root && day)
+      released.push(
+        ...(await cleanUnfinished(context.tools.host(host), root, { source, backup: { day, name: directoryName(id) } })),
+      )
     await letGo(named, context)
     return events.release.done({ ...named, released: released.slice(0, 100) })
   },
 })
 
-async function releaseKind(kind: string, held: Json, named: Named, { tools, signal, progress, log }: FunctionContext): Promise<boolean> {
-  const driver = sourceOf(kind)
+async function releaseKind(
+  kind: string,
+  held: Json,
+  named: Named,
+  { tools, signal, progress, log }: FunctionContext,
+): Promise<boolean> {
+  const driver = tools.kind(kind)
   if (!driver?.release) return false
   await driver.release({ ...named, host: tools.host(named.host), signal, progress, warn: message => log.warn(message), held })
   return true

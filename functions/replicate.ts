@@ -37,7 +37,12 @@ function vaultsOf(backup: Verified, { tools }: FunctionContext): string[] {
   return [...new Set(plans.flatMap(plan => tools.plan(plan).vaults))]
 }
 
-async function copyTo(name: string, { directory, source }: Verified, manifest: Manifest, context: FunctionContext): Promise<Copy> {
+async function copyTo(
+  name: string,
+  { directory, source }: Verified,
+  manifest: Manifest,
+  context: FunctionContext,
+): Promise<Copy> {
   const { tools, fence, signal, progress } = context
   const { host } = tools.source(source)
   return tools.vault(name).vault.put({ host, directory, manifest, fence: String(fence), signal, progress })

@@ -28,6 +28,7 @@ export default defineFunction({
   name: 'report',
   on,
   emits: [events.report.done],
+  reads: [events.release.done, events.release.failed],
   async handle(ended, context) {
     const { id, source, host, at } = ended
     if (id === undefined || source === undefined || host === undefined) throw new Error('a fact that names no backup ends no run')
@@ -46,7 +47,12 @@ export default defineFunction({
 type Named = { id: string; source: string; host: string }
 
 /** A run is not over while something of it is still held; but a release that hangs must not hide the backup. */
-async function waitForRelease(named: Named, ended: Ended, warnings: WarningList, { find, cause }: FunctionContext): Promise<void> {
+async function waitForRelease(
+  named: Named,
+  ended: Ended,
+  warnings: WarningList,
+  { find, cause }: FunctionContext,
+): Promise<void> {
   if ('skipped' in ended) return
   for (let looks = 0; looks < 5; looks++) {
     const [done, failed] = await Promise.all([find(events.release.done, named), find(events.release.failed, named)])
@@ -68,7 +74,13 @@ async function backupOf(ended: Ended, { tools }: FunctionContext, warnings: Warn
   }
 }
 
-function summary(named: Named, ended: Ended, backup: Backup | undefined, warnings: WarningList, context: FunctionContext): Reported {
+function summary(
+  named: Named,
+  ended: Ended,
+  backup: Backup | undefined,
+  warnings: WarningList,
+  context: FunctionContext,
+): Reported {
   const error = 'error' in ended && ended.error ? { error: ended.error } : {}
   return {
     ...named,
@@ -90,7 +102,13 @@ function outcomeOf(ended: Ended, warnings: WarningList): Reported['outcome'] {
 }
 
 /** What cannot be written is said in the report's own fact: a run always ends. */
-async function write(backup: Backup, reported: Reported, ended: Ended, warnings: WarningList, { tools }: FunctionContext): Promise<void> {
+async function write(
+  backup: Backup,
+  reported: Reported,
+  ended: Ended,
+  warnings: WarningList,
+  { tools }: FunctionContext,
+): Promise<void> {
   const host = tools.host(reported.host)
   const places = 'pruned' in ended ? ended.pruned : []
   const root = tools.source(reported.source).hostConfig.root

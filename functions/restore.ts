@@ -1,7 +1,7 @@
 /** Brings a backup back: finds the nearest copy, proves it, stops the service, puts the data in place, waits for its health. */
 import { events } from '../bus/events.ts'
 import { NotYet } from '../bus/function.ts'
-import { letGo, takeHold } from '../bus/hold.ts'
+import { holdEnds, letGo, takeHold } from '../bus/hold.ts'
 import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
 import { recover, recoveryOf } from '../infra/recover.ts'
@@ -14,6 +14,8 @@ export default defineFunction({
   name: 'restore',
   on: [events.ask.restore],
   emits: [events.restore.done],
+  reads: holdEnds,
+  remembers: ['run'],
   async handle(asked, context) {
     const { tools, signal, progress, log } = context
     const { id, source, host, request, vault, to, keepAside = false } = asked

@@ -1,12 +1,13 @@
 /** Fixes the point in time: checks that the run may begin, takes the source's hold, lets the kind do its quick part. */
-import { events } from '../bus/events.ts'
+
 import type { Due } from '../bus/events.ts'
+import { events } from '../bus/events.ts'
 import { NotYet } from '../bus/function.ts'
-import { takeHold } from '../bus/hold.ts'
+import { holdEnds, takeHold } from '../bus/hold.ts'
 import { cleanUnfinished } from '../infra/backups.ts'
 import { parseBackupId } from '../infra/layout.ts'
-import { defineFunction, type FunctionContext } from './define.ts'
 import { warningList } from '../infra/warnings.ts'
+import { defineFunction, type FunctionContext } from './define.ts'
 
 /** How often a run that waits for another one of its source looks again, ms. */
 const LOOK_AGAIN = 5000
@@ -15,6 +16,8 @@ export default defineFunction({
   name: 'snapshot',
   on: [events.plan.due],
   emits: [events.snapshot.done, events.snapshot.skipped],
+  reads: holdEnds,
+  remembers: ['run', 'planned'],
   async handle(due, context) {
     const { tools, signal, cause } = context
     const skipped = await reasonToSkip(due, context)

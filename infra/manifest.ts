@@ -57,7 +57,12 @@ export const Failed = z.object({ at: z.iso.datetime(), error: z.string(), hint: 
 /** `hold.json`: keeps prune away. */
 export const Hold = z.object({ at: z.iso.datetime(), reason: z.string(), by: z.string().optional() })
 /** One vault's copy of a backup. */
-export const Copy = z.object({ vault: z.string(), at: z.iso.datetime(), directory: z.string(), bytes: z.number().int().nonnegative() })
+export const Copy = z.object({
+  vault: z.string(),
+  at: z.iso.datetime(),
+  directory: z.string(),
+  bytes: z.number().int().nonnegative(),
+})
 /** `copies.json` */
 export const Copies = z.object({ copies: z.array(Copy) })
 /** `drills/<time>.json` */

@@ -24,7 +24,11 @@ export interface Decision {
 export function decide(backups: readonly Backup[], rules: Rules): Decision[] {
   const reasons = new Map<string, string[]>(backups.map(({ manifest }) => [manifest.id, []]))
   for (const { name, policy, zone, mine } of policies(backups, rules)) {
-    for (const decision of retain(mine.map(backup => candidate(backup, rules)), policy, { zone })) {
+    for (const decision of retain(
+      mine.map(backup => candidate(backup, rules)),
+      policy,
+      { zone },
+    )) {
       if (decision.keep) reasons.get(decision.id)?.push(...decision.reasons.map(reason => (name ? `${name}: ${reason}` : reason)))
     }
   }

@@ -39,15 +39,26 @@ export function reportText({ backup, reported, places, space }: ReportParts): st
       ['consistency', `asked ${manifest.consistency.asked}, achieved ${manifest.consistency.achieved}`],
       ['encryption', manifest.encryption ?? 'none'],
       ['parent', manifest.parent ?? 'none: complete by itself'],
-      ['tools', Object.entries(manifest.tools).map(entry => entry.join(' ')).join(', ')],
+      [
+        'tools',
+        Object.entries(manifest.tools)
+          .map(entry => entry.join(' '))
+          .join(', '),
+      ],
       ['free space', `${prettyBytes(space.free)} of ${prettyBytes(space.total)} (${percent(space)})`],
       ['ended on', reported.ended],
     ]),
     ...section('Error', reported.error ? [reported.error.message, ...(reported.error.hint ? [reported.error.hint] : [])] : []),
     ...section('Warnings', warnings(reported.warnings)),
-    ...section('Artifacts', manifest.artifacts.map(({ name, bytes, sha256 }) => `${name}: ${prettyBytes(bytes)}, SHA-256 ${sha256}`)),
+    ...section(
+      'Artifacts',
+      manifest.artifacts.map(({ name, bytes, sha256 }) => `${name}: ${prettyBytes(bytes)}, SHA-256 ${sha256}`),
+    ),
     ...section('Checks', checks(backup)),
-    ...section('Copies', [`here: ${backup.directory}`, ...backup.copies.map(({ vault, directory, at }) => `${vault}: ${directory} (${at})`)]),
+    ...section('Copies', [
+      `here: ${backup.directory}`,
+      ...backup.copies.map(({ vault, directory, at }) => `${vault}: ${directory} (${at})`),
+    ]),
     ...section('Rotation', places.map(rotation)),
     `How to restore it by hand: ${RESTORE} in this directory.`,
     '',
@@ -55,7 +66,11 @@ export function reportText({ backup, reported, places, space }: ReportParts): st
 }
 
 function table(rows: string[][]): string {
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value?.replaceAll('|', '\\|').replaceAll('\n', ' ')} |`)].join('\n')
+  return [
+    '| | |',
+    '|---|---|',
+    ...rows.map(([name, value]) => `| ${name} | ${value?.replaceAll('|', '\\|').replaceAll('\n', ' ')} |`),
+  ].join('\n')
 }
 
 function section(title: string, lines: string[]): string[] {
@@ -70,7 +85,9 @@ function checks({ verified, failed, drills }: Backup): string[] {
   const proven = drills.at(-1)
   return [
     ...(failed ? [`FAILED at ${failed.at}: ${failed.error}`] : []),
-    ...(verified ? [`verified at ${verified.at}`, ...verified.checks.map(({ name, result }) => `${name}: ${result}`)] : ['not verified']),
+    ...(verified
+      ? [`verified at ${verified.at}`, ...verified.checks.map(({ name, result }) => `${name}: ${result}`)]
+      : ['not verified']),
     proven ? `${proven.ok ? 'proven' : 'NOT proven'} by a restore at ${proven.at}` : 'not proven by a restore yet',
   ]
 }

@@ -24,7 +24,11 @@ export interface PlaceRotation {
 }
 
 /** Decides for every place that can be reached; a place that cannot is a problem, not a failure of the others. */
-export async function planRotation({ tools, source, inProgress }: RotationWork): Promise<{ places: PlaceRotation[]; problems: string[] }> {
+export async function planRotation({
+  tools,
+  source,
+  inProgress,
+}: RotationWork): Promise<{ places: PlaceRotation[]; problems: string[] }> {
   const problems: string[] = []
   const places: PlaceRotation[] = []
   const plans = Object.fromEntries(source.config.plans.map(name => [name, tools.plan(name)]))
@@ -46,7 +50,11 @@ export async function planRotation({ tools, source, inProgress }: RotationWork):
   return { places, problems: [...problems, ...places.flatMap(place => place.problems)] }
 }
 
-async function rootRotation(source: ProtectedSource, rules: Omit<Rules, 'inProgress'>, inProgress: RotationWork['inProgress']): Promise<PlaceRotation> {
+async function rootRotation(
+  source: ProtectedSource,
+  rules: Omit<Rules, 'inProgress'>,
+  inProgress: RotationWork['inProgress'],
+): Promise<PlaceRotation> {
   const { host, hostConfig, name, config } = source
   const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
   const remove = (backup: Backup) => removeBackup(host, backup.directory)
@@ -58,14 +66,22 @@ async function rootRotation(source: ProtectedSource, rules: Omit<Rules, 'inProgr
   }
 }
 
-async function decisions(backups: Backup[], rules: Omit<Rules, 'inProgress'>, inProgress: RotationWork['inProgress']): Promise<Decision[]> {
+async function decisions(
+  backups: Backup[],
+  rules: Omit<Rules, 'inProgress'>,
+  inProgress: RotationWork['inProgress'],
+): Promise<Decision[]> {
   const busy = new Set<Backup>()
   for (const backup of backups) if (!backup.verified && !backup.failed && (await inProgress(backup))) busy.add(backup)
   return decide(backups, { ...rules, inProgress: backup => busy.has(backup) })
 }
 
 /** Removes what the decisions let go. Returns the ids that went and what could not be removed. */
-export async function rotate({ decisions: all, remove, place }: PlaceRotation): Promise<{ removed: string[]; problems: string[] }> {
+export async function rotate({
+  decisions: all,
+  remove,
+  place,
+}: PlaceRotation): Promise<{ removed: string[]; problems: string[] }> {
   const removed: string[] = []
   const problems: string[] = []
   for (const { backup, keep } of all) {
@@ -79,4 +95,3 @@ export async function rotate({ decisions: all, remove, place }: PlaceRotation): 
   }
   return { removed, problems }
 }
-

@@ -45,7 +45,12 @@ export async function statusOf(
   return Promise.all(names.map(async name => sourceStatus(tools, tools.source(name), await holderOf(name), now)))
 }
 
-async function sourceStatus(tools: Tools, source: ProtectedSource, running: string | undefined, now: Date): Promise<SourceStatus> {
+async function sourceStatus(
+  tools: Tools,
+  source: ProtectedSource,
+  running: string | undefined,
+  now: Date,
+): Promise<SourceStatus> {
   const { name, config, host, hostConfig } = source
   const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
   const slots = config.plans.flatMap(plan => nextSlot(tools.plan(plan), config.host, now)?.getTime() ?? [])

@@ -8,7 +8,7 @@ import type { Host } from './hosts/host.ts'
 import { sourceOf } from './sources/all.ts'
 import type { Source } from './sources/source.ts'
 import { vaultOf } from './vaults/all.ts'
-import type { Vault } from './vaults/vault.ts'
+import type { Vault, VaultKind } from './vaults/vault.ts'
 
 export interface ProtectedSource {
   name: string
@@ -30,11 +30,21 @@ export interface Tools {
   plan(name: string): PlanConfig
   vault(name: string): OpenVault
   host(name: string): Host
+  /** A kind of source by its name, for what is known from a fact alone; undefined where this Holdfast has none. */
+  kind(name: string): Source | undefined
   close(): Promise<void>
 }
 
+/** The kinds of sources and vaults that tools are made of. */
+export interface Kinds {
+  source(kind: string): Source | undefined
+  vault(kind: string): VaultKind | undefined
+}
+
+const everyKind: Kinds = { source: sourceOf, vault: vaultOf }
+
 /** Tools for one configuration. Hosts and vaults are opened when first asked for, and stay open until `close`. */
-export function createTools(configuration: Configuration): Tools {
+export function createTools(configuration: Configuration, kinds: Kinds = everyKind): Tools {
   const hosts = new Map<string, Host>()
   const vaults = new Map<string, OpenVault>()
   const host = (name: string) => kept(hosts, name, () => openHost(name, named('host', configuration.hosts, name)))
@@ -42,12 +52,13 @@ export function createTools(configuration: Configuration): Tools {
     configuration,
     source(name) {
       const config = named('source', configuration.sources, name)
-      const driver = known('source', config.kind, sourceOf(config.kind))
+      const driver = known('source', config.kind, kinds.source(config.kind))
       return { name, config, driver, host: host(config.host), hostConfig: named('host', configuration.hosts, config.host) }
     },
     plan: name => named('plan', configuration.plans, name),
-    vault: name => kept(vaults, name, () => openVault(name, named('vault', configuration.vaults, name), host)),
+    vault: name => kept(vaults, name, () => openVault(name, named('vault', configuration.vaults, name), host, kinds)),
     host,
+    kind: kinds.source,
     async close() {
       const open = [...hosts.values()]
       vaults.clear()
@@ -57,8 +68,8 @@ export function createTools(configuration: Configuration): Tools {
   }
 }
 
-function openVault(name: string, config: VaultConfig, hosts: (name: string) => Host): OpenVault {
-  return { config, vault: known('vault', config.kind, vaultOf(config.kind)).open(name, config.options, hosts) }
+function openVault(name: string, config: VaultConfig, hosts: (name: string) => Host, kinds: Kinds): OpenVault {
+  return { config, vault: known('vault', config.kind, kinds.vault(config.kind)).open(name, config.options, hosts) }
 }
 
 function kept<Thing>(things: Map<string, Thing>, name: string, open: () => Thing): Thing {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type NatsConnection } from 'nats'
+import type { NatsConnection } from 'nats'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Cell, openCell } from '../../bus/cell.ts'
 import { connectBus } from '../../bus/connect.ts'
@@ -28,7 +28,7 @@ async function newCell(): Promise<Cell> {
   const connection = await connectBus({ url: server.url, name: 'test' })
   await provision(connection, { prefix: 'backup', ackWait: times.ackWait })
   open.push(() => connection.close())
-  return openCell(connection, { prefix: 'backup', times, log: createLogger({ level: process.env['LOG'] ?? 'silent' }) })
+  return openCell(connection, { prefix: 'backup', times, log: createLogger({ level: process.env.LOG ?? 'silent' }) })
 }
 
 type Snapshot = HostFunction<object, readonly [typeof events.plan.due], readonly [typeof events.snapshot.done]>
@@ -53,12 +53,21 @@ const due = (source: string, second = '00'): Due => ({
 const done = (data: Due): Snapshotted => ({
   ...data,
   root: '/backups',
-  snapshot: { at: data.at, consistency: { asked: 'crash', achieved: 'crash' }, expected: 0, held: null, tools: {}, warnings: { count: 0, first: [] } },
+  snapshot: {
+    at: data.at,
+    consistency: { asked: 'crash', achieved: 'crash' },
+    expected: 0,
+    held: null,
+    tools: {},
+    warnings: { count: 0, first: [] },
+  },
 })
 
 async function publish(connection: NatsConnection, data: Due): Promise<void> {
   const fact = events.plan.due(data)
-  await connection.jetstream().publish(subjectOf('backup', fact), encode(fact, { prefix: 'backup', speaker: 'test', cause: 'test', time: new Date() }))
+  await connection
+    .jetstream()
+    .publish(subjectOf('backup', fact), encode(fact, { prefix: 'backup', speaker: 'test', cause: 'test', time: new Date() }))
 }
 
 async function stored(cell: Cell, subject: string): Promise<string[]> {

@@ -1,8 +1,7 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, expect } from 'vitest'
-import { test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { temporaryDirectory } from '../services/directory.ts'
 import { events, type House, openHouse, subjects } from '../services/house.ts'
 
@@ -22,7 +21,10 @@ test('a tick becomes a reported backup of files and of a database, and each step
     directory,
     sources: {
       docs: { kind: 'files', options: { paths: [join(directory, 'data')], exclude: [], require: [], optional: [], level: 3 } },
-      notes: { kind: 'sqlite', options: { path: join(directory, 'notes.sqlite'), method: 'backup', busyTimeout: 5000, walLimit: 1e9, rowCounts: true } },
+      notes: {
+        kind: 'sqlite',
+        options: { path: join(directory, 'notes.sqlite'), method: 'backup', busyTimeout: 5000, walLimit: 1e9, rowCounts: true },
+      },
     },
     vaults: { nas: { kind: 'rsync', options: { path: join(directory, 'vault') } } },
   })
