@@ -91,7 +91,10 @@ export function retain(
   const floor = Math.max(...policies.map(({ atLeast = 0 }) => atLeast))
   const missing = floor - good.filter(({ id }) => kept.has(id)).length
   keep(
-    good.slice(0, Math.max(missing, 0)).map(({ id }) => ({ id, reason: `at least ${floor}` })),
+    good
+      .filter(({ id }) => !kept.has(id))
+      .slice(0, Math.max(missing, 0))
+      .map(({ id }) => ({ id, reason: `at least ${floor}` })),
   )
   keep(parentReasons(all, kept))
   return all.map(backup => ({ id: backup.id, keep: kept.has(backup.id), reasons: [...(kept.get(backup.id) ?? [goes(backup)])] }))
