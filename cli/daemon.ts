@@ -4,7 +4,7 @@ import { type Visitor, visit } from '../bus/visitor.ts'
 import { type Configuration, readConfiguration, watchConfiguration } from '../infra/config.ts'
 import { createLogger } from '../infra/log.ts'
 import { nextSlot } from '../infra/schedule.ts'
-import { exitCodes } from './errors.ts'
+import { block, exitCodes } from './errors.ts'
 import { type Instance, startInstance } from './instance.ts'
 import { interruptible } from './interrupt.ts'
 import { moment, note, say } from './print.ts'
@@ -57,9 +57,13 @@ export async function runDaemon({
 /** The first round of an instance that goes on: what fails is said, and the instance lives. */
 async function round(visitor: Visitor, instance: Instance, signal: AbortSignal): Promise<void> {
   const { configuration } = instance.tools()
-  const code = await backUpEverything(visitor, configuration, signal)
-  if (signal.aborted) return
-  say(`${code === exitCodes.done ? 'All done' : 'Not all is well'}. Going on${nextText(configuration)}. Ctrl-C ends.`)
+  try {
+    const code = await backUpEverything(visitor, configuration, signal)
+    if (!signal.aborted)
+      say(`${code === exitCodes.done ? 'All done' : 'Not all is well'}. Going on${nextText(configuration)}. Ctrl-C ends.`)
+  } catch (error) {
+    note(block(error))
+  }
 }
 
 function greeting({ sources, nats }: Configuration): string {

@@ -5,15 +5,27 @@ export interface Interruption extends Disposable {
   readonly signal: AbortSignal
 }
 
-/** Aborts at the first of them, unless `first` says what it does instead; the second one always aborts. */
-export function interruptible(first?: (abort: () => void) => void): Interruption {
+export interface InterruptionOptions {
+  /** What the first one does. Default: abort. */
+  first?(abort: () => void): void
+  /** What every later one does. Default: abort. */
+  again?(abort: () => void): void
+}
+
+/** A terminal sends Ctrl-C to npm and to us, and npm passes its own on: what comes this soon is the same key, ms. */
+const SAME_KEY = 300
+
+/** Listens until it is disposed. */
+export function interruptible({ first = press, again = press }: InterruptionOptions = {}): Interruption {
   const controller = new AbortController()
   const abort = () => controller.abort(new Interrupted('interrupted'))
-  let times = 0
+  let last = Number.NEGATIVE_INFINITY
   const listener = () => {
-    times++
-    if (times === 1 && first) first(abort)
-    else abort()
+    const since = performance.now() - last
+    if (since < SAME_KEY) return
+    const deed = Number.isFinite(last) ? again : first
+    last = performance.now()
+    deed(abort)
   }
   const signals = ['SIGINT', 'SIGTERM'] as const
   for (const name of signals) process.on(name, listener)
@@ -23,4 +35,8 @@ export function interruptible(first?: (abort: () => void) => void): Interruption
       for (const name of signals) process.off(name, listener)
     },
   }
+}
+
+function press(abort: () => void): void {
+  abort()
 }

@@ -10,5 +10,6 @@ process.stdout.on('error', error => process.exit('code' in error && error.code =
 try {
   await program().parseAsync(process.argv)
 } catch (error) {
-  process.exitCode = explain(error)
+  // Whatever still holds the process, such as a bus that was being started, has nothing left to do.
+  process.exit(explain(error))
 }

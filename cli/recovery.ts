@@ -31,7 +31,7 @@ export async function recoverHere({ located, session, stateDirectory, to, keepAs
   const token = await tokenOf(host, state, `${located.id} ${to ?? ''}`)
   await using _ = await claim(`${state} ${token}`)
   const live = openLive()
-  using stop = interruptible(abort => void pauseOrAbort(host, state, token, abort))
+  using stop = interruptible({ first: abort => void pauseOrAbort(host, state, token, abort) })
   try {
     const progress = (now: { bytes: number; total?: number }) =>
       live.show({ step: 'restore', source: manifest.source, ms: Date.now() - began, ...now })

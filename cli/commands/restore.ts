@@ -94,9 +94,11 @@ async function ask(
 ): Promise<Result> {
   const from = await visitor.next()
   const accepted = await visitor.ask('restore', request, Accepted)
-  using stop = interruptible(abort => {
-    note(`No longer watching; the restore goes on. See: holdfast events --since 10m`)
-    abort()
+  using stop = interruptible({
+    first(abort) {
+      note(`No longer watching; the restore goes on. See: holdfast events --since 10m`)
+      abort()
+    },
   })
   const seen = await followRestore(accepted, { visitor, from, signal: stop.signal })
   if (seen?.event.type === events.restore.done.type) return events.restore.done.schema.parse(seen.data)

@@ -71,9 +71,11 @@ function announce({ planned, rejected }: Planned, { wait }: Options): void {
 }
 
 async function wait(visitor: Visitor, from: number, { planned }: Planned, { json }: Options): Promise<Reported[]> {
-  using stop = interruptible(abort => {
-    note('No longer watching; the backup goes on. See: holdfast status')
-    abort()
+  using stop = interruptible({
+    first(abort) {
+      note('No longer watching; the backup goes on. See: holdfast status')
+      abort()
+    },
   })
   // On a terminal the moving line says it all.
   const tell = json || process.stderr.isTTY ? undefined : say

@@ -42,7 +42,8 @@ export function startCommand(program: Command): void {
       await prepareTour(configuration)
       const writer = startTourWriter(configuration)
       const { once = false, log = once ? 'error' : 'warn' } = options
-      process.exitCode = await runDaemon({ file, stateDirectory: stateDirectoryOf(options), now: true, once, level: log })
+      const code = await runDaemon({ file, stateDirectory: stateDirectoryOf(options), now: true, once, level: log })
       writer?.stop()
+      process.exit(code)
     })
 }

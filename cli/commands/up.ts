@@ -21,12 +21,15 @@ export function upCommand(program: Command): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       const { now = false, once = false, log } = options
-      process.exitCode = await runDaemon({
-        file: configurationFile(options),
-        stateDirectory: stateDirectoryOf(options),
-        now,
-        once,
-        level: log,
-      })
+      // Stopped is stopped, whatever timer a library still has.
+      process.exit(
+        await runDaemon({
+          file: configurationFile(options),
+          stateDirectory: stateDirectoryOf(options),
+          now,
+          once,
+          level: log,
+        }),
+      )
     })
 }
