@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Candidate, type Policy, retain } from '../../infra/retention.ts'
-import { histories, kept, policies, rules, zone } from './candidates.ts'
+import { histories, kept, limits, policies, rules, zone } from './candidates.ts'
 
 describe('for every history and policy', () => {
   const holds = (property: (backups: Candidate[], policy: Policy) => void) =>
-    fc.assert(fc.property(histories, policies, property), { numRuns: 300 })
+    fc.assert(fc.property(histories, policies, property), limits)
   const good = ({ verified, failed }: Candidate) => verified && !failed
 
   test('what must stay stays', () => {
@@ -52,6 +52,7 @@ describe('for every history and policy', () => {
           expect(retain(shuffled, policy, { zone })).toEqual(retain(backups, policy, { zone }))
         },
       ),
+      limits,
     )
   })
 
@@ -65,7 +66,7 @@ describe('for every history and policy', () => {
           expect.arrayContaining(kept(backups, { ...policy, atLeast: floor })),
         )
       }),
-      { numRuns: 200 },
+      limits,
     )
   })
 

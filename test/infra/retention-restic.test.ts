@@ -24,7 +24,7 @@ const policies: [string, Policy, string[]][] = [
   ['hourly', { hourly: 20 }, ['--keep-hourly', '20']],
   ['daily and weekly', { daily: 9, weekly: 20 }, ['--keep-daily', '9', '--keep-weekly', '20']],
   ['monthly and yearly', { monthly: 8, yearly: 3 }, ['--keep-monthly', '8', '--keep-yearly', '3']],
-  ['within', { within: 40 * hour, last: 1 }, ['--keep-within', '40h', '--keep-last', '1']],
+  ['within', { within: 62 * hour, last: 1 }, ['--keep-within', '62h', '--keep-last', '1']],
   [
     'all of them',
     { last: 2, hourly: 5, daily: 4, weekly: 3, monthly: 2, yearly: 5, within: 7 * 24 * hour },

@@ -39,6 +39,15 @@ describe('rules', () => {
       { within: 49 * 3_600_000 },
       ['2026-11-21T02:00', '2026-11-20T02:00', '2026-11-19T02:00', '2026-11-19T14:00'].sort().reverse(),
     ],
+    [
+      'what is exactly as old as within goes',
+      nights,
+      { within: 48 * 3_600_000 },
+      nights
+        .slice(3)
+        .map(({ id }) => id)
+        .reverse(),
+    ],
     ['months', quarters, { monthly: 3 }, ['2025-12-31T23:30', '2025-12-31T22:30', '2025-09-30T22:30']],
     [
       'quarters turn at midnight of the zone',
@@ -64,6 +73,20 @@ describe('rules', () => {
       '2031-01-01T02:00',
       '2026-11-21T02:00',
       '2026-11-20T02:00',
+    ])
+  })
+
+  test('the floor counts what stays anyway, and brings its parents along', () => {
+    expect(kept(nights, { last: 1, atLeast: 3 })).toEqual(kept(nights, { last: 3 }))
+    expect(kept(nights, { weekly: 2, atLeast: 2 })).toEqual(kept(nights, { weekly: 2 }))
+    const failedParent = [
+      candidate({ id: 'base', at: new Date(0), failed: true }),
+      candidate({ id: 'second', at: new Date(1), parent: 'base' }),
+    ]
+    expect(kept([...failedParent, candidate({ id: 'newest', at: new Date(2) })], { last: 1, atLeast: 2 })).toEqual([
+      'newest',
+      'second',
+      'base',
     ])
   })
 
