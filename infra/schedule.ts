@@ -86,14 +86,14 @@ function cronOf(expression: string, zone: string): Cron {
 
 /**
  * croner mends gaps and repetitions for hours and minutes that are numbers and lists, so every `*` and `/` is written out as a
- * list, unless all hours are meant.
+ * list. Where all hours are meant, a list follows the hours that pass.
  */
 function parse(expression: string, zone: string): Cron {
   const pattern = new CronPattern(expression, zone, { mode: '5-part' })
   const fields = pattern.pattern.trim().split(/\s+/)
   const everyHour = pattern.hour.every(Boolean)
   const fixed = [values(pattern.minute), values(pattern.hour), ...fields.slice(2)].join(' ')
-  return new Cron(everyHour ? pattern.pattern : fixed, {
+  return new Cron(fixed, {
     timezone: zone,
     mode: '5-part',
     fixedTimeRule: everyHour ? 'single-value' : 'no-wildcard',

@@ -19,6 +19,7 @@ describe('slots', () => {
       '2026-01-01T12:00Z',
       '2026-01-02T00:00Z',
     ])
+    expect(slotsBetween(both, 'local', new Date('2026-01-01T00:00Z'), new Date('2026-01-01T23:00Z'))?.missed).toBe(1)
   })
 
   test('are none without a schedule', () => {
