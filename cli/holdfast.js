@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import * as modules from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -13,11 +13,18 @@ const NEEDED = 24
 const self = fileURLToPath(import.meta.url)
 
 if (major(process.versions.node) >= NEEDED) {
+  keepCompiled()
   await import(entry())
 } else {
   const node = findNode()
   if (node) runWith(node)
   else explain()
+}
+
+/** Beside our own packages, and not where everybody may write: what lies there is run. A clone then starts twice as fast, in less memory. */
+function keepCompiled() {
+  const packages = join(dirname(self), '..', 'node_modules')
+  if (existsSync(packages)) modules.enableCompileCache(join(packages, '.cache', 'holdfast'))
 }
 
 function entry() {
@@ -35,7 +42,7 @@ function findNode() {
 }
 
 function nodeSeenFrom(place) {
-  for (const directory of createRequire(place).resolve.paths('node') || []) {
+  for (const directory of modules.createRequire(place).resolve.paths('node') || []) {
     const description = join(directory, 'node', 'package.json')
     const binary = join(directory, 'node', 'bin', 'node')
     if (existsSync(description) && existsSync(binary) && major(JSON.parse(readFileSync(description, 'utf8')).version) >= NEEDED)

@@ -1,7 +1,6 @@
 /** The foreign programs Holdfast uses: which are missing on this machine, and how they get here. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { execa } from 'execa'
 import { CommandFailed, HoldfastError } from './errors.ts'
 
 /** Each program, and the Debian package that has it. */
@@ -88,6 +87,7 @@ function cure(missing: readonly Program[], { debian }: Machine): string {
 async function apt(args: readonly string[], { path }: Machine) {
   const argv = ['apt-get', '-o', 'DPkg::Lock::Timeout=120', ...args]
   const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8', PATH: path }
+  const { execa } = await import('execa')
   const { exitCode, timedOut, all } = await execa('apt-get', argv.slice(1), {
     env,
     stdin: 'ignore',
@@ -101,6 +101,7 @@ async function apt(args: readonly string[], { path }: Machine) {
 /** Debian starts a server of its own, open to every user of the machine. Holdfast starts a private one instead. */
 async function quiet(unit: string, { say, machine }: Required<InstallOptions>): Promise<void> {
   if (!existsSync('/run/systemd/system')) return
+  const { execa } = await import('execa')
   const { exitCode } = await execa('systemctl', ['disable', '--now', unit], {
     env: { PATH: machine.path },
     reject: false,

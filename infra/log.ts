@@ -1,6 +1,7 @@
 /** The log: one JSON object a line, readable on a terminal, without secrets. */
+import { createRequire } from 'node:module'
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
-import pretty from 'pino-pretty'
+import type Pretty from 'pino-pretty'
 
 /** The keys a line may carry besides its message and `err`. */
 export interface LogKeys {
@@ -48,6 +49,8 @@ export function withoutCredentials(text: string): string {
   return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"]+@/gi, `$1${CENSORED}@`)
 }
 
+/** Loaded only where somebody looks: a worker without a terminal does not carry it. */
 function forEyes(stream: DestinationStream): DestinationStream {
+  const pretty: typeof Pretty = createRequire(import.meta.url)('pino-pretty')
   return pretty({ destination: stream, translateTime: 'SYS:HH:MM:ss', singleLine: true, sync: true })
 }

@@ -11,13 +11,13 @@ const LONGEST = 500
 
 /** Begins with what earlier steps warned about. */
 export function warningList(earlier: readonly string[] = []): WarningList {
-  const all = [...earlier]
+  const all = new Set(earlier)
   return {
     add(message) {
-      if (!all.includes(message)) all.push(message)
+      all.add(message)
     },
-    all: () => all,
-    summary: () => ({ count: all.length, first: all.slice(0, FIRST).map(shorten) }),
+    all: () => [...all],
+    summary: () => ({ count: all.size, first: [...all].slice(0, FIRST).map(shorten) }),
   }
 }
 
