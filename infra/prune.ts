@@ -21,7 +21,7 @@ export interface Decision {
 }
 
 /** Each plan decides over its own backups; what one of them keeps stays, and so does what a kept one builds on. */
-export function decide(backups: readonly Backup[], rules: Rules): Decision[] {
+export function decide(backups: readonly Backup[], rules: Rules, now: Date = new Date()): Decision[] {
   const reasons = new Map<string, string[]>(backups.map(({ manifest }) => [manifest.id, []]))
   for (const { name, policy, zone, mine } of policies(backups, rules)) {
     for (const decision of retain(
