@@ -27,7 +27,7 @@ export function decide(backups: readonly Backup[], rules: Rules, now: Date = new
     for (const decision of retain(
       mine.map(backup => candidate(backup, rules)),
       policy,
-      { zone },
+      { zone, now },
     )) {
       if (decision.keep) reasons.get(decision.id)?.push(...decision.reasons.map(reason => (name ? `${name}: ${reason}` : reason)))
     }

@@ -1,8 +1,7 @@
 /** Rotation of one source in every place: the host's own root and each vault, with reasons, for real or as a dry run. */
 import { removeBackup } from './backups.ts'
 import { messageOf } from './errors.ts'
-import type { Backup } from './inventory.ts'
-import { readInventory } from './inventory.ts'
+import { type Backup, readInventory, type Unreadable } from './inventory.ts'
 import { type Decision, decide, type Rules } from './prune.ts'
 import type { ProtectedSource, Tools } from './tools.ts'
 
@@ -39,7 +38,9 @@ export async function planRotation({
   for (const name of vaults) {
     try {
       const { vault, config } = tools.vault(name)
-      const backups = await vault.list({ source: source.name })
+      const unreadable = ({ directory, error }: Unreadable) => void problems.push(`${name}: ${directory}: ${error}`)
+      // Another cell may keep a source of this name under its own label.
+      const backups = await vault.list({ source: source.name, label: source.hostConfig.label, unreadable })
       const rules = { plans, own: config.keep, missingIn: () => [] }
       const remove = (backup: Backup) => vault.remove(backup)
       places.push({ place: name, decisions: await decisions(backups, rules, inProgress), remove, problems: [] })
