@@ -3,6 +3,8 @@
 import { messageOf } from '../infra/errors.ts'
 import type { Found, Place } from '../infra/find.ts'
 import type { Backup } from '../infra/inventory.ts'
+import { parseBackupId } from '../infra/layout.ts'
+import { namePattern } from '../infra/manifest.ts'
 
 /** Done, done with warnings, failed; or nobody has looked yet. */
 export type Outcome = 'done' | 'warnings' | 'failed' | 'unverified'
@@ -49,6 +51,13 @@ export async function readEntries(places: readonly Place[], source?: string): Pr
   }
   const entries = [...found.values()].flatMap(([first, ...others]) => (first ? [entryOf(first, others)] : []))
   return { entries: entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : 1)), problems }
+}
+
+/** The newest verified backup where the text is the name of a source, so that people need not copy ids; the text itself otherwise. */
+export async function idOf(text: string, places: readonly Place[]): Promise<string> {
+  if (!namePattern.test(text) || parseBackupId(text)) return text
+  const { entries } = await readEntries(places, text)
+  return entries.findLast(({ verified }) => verified)?.id ?? entries.at(-1)?.id ?? text
 }
 
 async function backupsOf(place: Place, source: string | undefined, problems: string[]): Promise<Backup[]> {

@@ -109,9 +109,9 @@ function reportOf({ event, data, envelope }: SeenFact): Reported | undefined {
   }
 }
 
-/** `notes  export  done  412 MB` */
-export function factLine({ event, data }: SeenFact): string {
-  const parts = [data.source ?? '_', event.step.padEnd(9), event.outcome.padEnd(8), detailOf(data)]
+/** `notes  export  done  412 MB`; by its id where several runs of one source are told. */
+export function factLine({ event, data }: SeenFact, who = data.source ?? '_'): string {
+  const parts = [who, event.step.padEnd(9), event.outcome.padEnd(8), detailOf(data)]
   return parts.join('  ').trimEnd()
 }
 

@@ -35,9 +35,9 @@ export function eventsCommand(program: Command): void {
     })
 }
 
-/** `02:00:07  notes  export     done      412 MB` */
+/** `02:00:07  notes-20261121T020000Z  export     done      412 MB` */
 function lineOf(seen: SeenFact): string {
-  return `${seen.envelope.time.slice(11, 19)}  ${factLine(seen)}`
+  return `${seen.envelope.time.slice(11, 19)}  ${factLine(seen, seen.data.id ?? seen.data.source)}`
 }
 
 function durationOf(text: string): number {

@@ -5,6 +5,7 @@ import type { Visitor } from '../../bus/visitor.ts'
 import { HoldfastError, InvalidInput } from '../../infra/errors.ts'
 import { type Located, locate } from '../../infra/find.ts'
 import { Accepted } from '../answers.ts'
+import { idOf } from '../entries.ts'
 import { Interrupted } from '../errors.ts'
 import { followRestore } from '../follow.ts'
 import { intention } from '../intention.ts'
@@ -37,18 +38,18 @@ export function restoreCommand(program: Command): void {
   program
     .command('restore')
     .description('bring a backup back; works without a running instance, and from a vault directory alone')
-    .argument('<id>', 'the backup, or the beginning of its id')
+    .argument('<id|source>', 'the backup, the beginning of its id, or a source: then its newest verified one')
     .option('--to <path>', 'to another place than the one it came from')
     .option('--vault <name>', 'from this vault (default: the nearest good copy)')
     .option('--from <directory>', 'from a directory that holds backups; needs no configuration')
     .option('--keep-aside', 'keep what was there beside it afterwards')
     .option('--yes', 'do not ask')
     .option('--json', 'the result as JSON')
-    .action(async (id: string, _options: unknown, command: Command) => {
+    .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       const to = options.to === undefined ? undefined : resolve(options.to)
       await using where = await openWhere(options)
-      const located = await locate(where.places, id)
+      const located = await locate(where.places, await idOf(name, where.places))
       for (const problem of located.problems) note(`holdfast: ${problem}`)
       const known = knownSession(located, where)
       const tell = options.json ? note : say

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type Found, type Located, locate } from '../../infra/find.ts'
-import { outcomeOf } from '../entries.ts'
+import { idOf, outcomeOf } from '../entries.ts'
 import { moment, note, say, sayJson, sayTable, size } from '../print.ts'
 import { openWhere, type WhereOptions } from '../where.ts'
 
@@ -13,14 +13,14 @@ export function showCommand(program: Command): void {
   program
     .command('show')
     .description('show everything about one backup')
-    .argument('<id>', 'the backup, or the beginning of its id')
+    .argument('<id|source>', 'the backup, the beginning of its id, or a source: then its newest verified one')
     .option('--vault <name>', 'as it lies in one vault')
     .option('--from <directory>', 'as it lies in a directory; needs no configuration')
     .option('--json', 'as JSON')
-    .action(async (id: string, _options: unknown, command: Command) => {
+    .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       await using where = await openWhere(options)
-      const located = await locate(where.places, id)
+      const located = await locate(where.places, await idOf(name, where.places))
       for (const problem of located.problems) note(`holdfast: ${problem}`)
       if (options.json) sayJson(documentOf(located))
       else print(located)
