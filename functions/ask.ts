@@ -25,7 +25,11 @@ function endpoint<Request>(
 const RestoreRequest = z.strictObject({
   id: z.string().min(1).max(200),
   vault: z.string().optional(),
-  to: z.string().optional(),
+  // The worker's own directory is nothing the asker knows.
+  to: z
+    .string()
+    .regex(/^(\/|~\/)/, 'expected an absolute path, or one below ~/')
+    .optional(),
   keepAside: z.boolean().optional(),
 })
 const VerifyRequest = z.strictObject({ id: z.string().min(1).max(200), vault: z.string().optional() })

@@ -50,6 +50,8 @@ export async function openScene(options: Partial<HouseOptions> = {}): Promise<Sc
     ...options,
   })
   onTestFinished(() => house.stop())
+  // Whoever asks next is heard.
+  await house.cell.connection.flush()
   const local = house.tools.host('local')
   return {
     ...house,
