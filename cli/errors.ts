@@ -1,6 +1,5 @@
 /** Where errors end: one block of what, why and what now, and the exit code that goes with it. */
 import { CommanderError } from 'commander'
-import { Refused } from '../bus/visitor.ts'
 import { ConfigurationInvalid } from '../infra/config.ts'
 import { HoldfastError, InvalidInput, messageOf } from '../infra/errors.ts'
 
@@ -37,7 +36,6 @@ function codeOf(error: unknown): number {
   if (error instanceof NotRunning) return exitCodes.notRunning
   if (isInterruption(error)) return exitCodes.interrupted
   if (error instanceof InvalidInput || error instanceof ConfigurationInvalid) return exitCodes.usage
-  if (error instanceof Refused && !error.retryable) return exitCodes.usage
   return exitCodes.failed
 }
 

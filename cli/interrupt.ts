@@ -6,6 +6,8 @@ export interface Interruption extends Disposable {
 }
 
 export interface InterruptionOptions {
+  /** What the person then reads. */
+  message?: string
   /** What the first one does. Default: abort. */
   first?(abort: () => void): void
   /** What every later one does. Default: abort. */
@@ -16,9 +18,9 @@ export interface InterruptionOptions {
 const SAME_KEY = 300
 
 /** Listens until it is disposed. */
-export function interruptible({ first = press, again = press }: InterruptionOptions = {}): Interruption {
+export function interruptible({ message = 'interrupted', first = press, again = press }: InterruptionOptions = {}): Interruption {
   const controller = new AbortController()
-  const abort = () => controller.abort(new Interrupted('interrupted'))
+  const abort = () => controller.abort(new Interrupted(message))
   let last = Number.NEGATIVE_INFINITY
   const listener = () => {
     const since = performance.now() - last

@@ -95,12 +95,7 @@ async function ask(
 ): Promise<Result> {
   const from = await visitor.next()
   const accepted = await visitor.ask('restore', request, Accepted)
-  using stop = interruptible({
-    first(abort) {
-      note(`No longer watching; the restore goes on. See: holdfast events --since 10m`)
-      abort()
-    },
-  })
+  using stop = interruptible({ message: 'no longer watching; the restore goes on. See: holdfast events --since 10m' })
   const seen = await followRestore(accepted, { visitor, from, signal: stop.signal })
   if (seen?.event.type === events.restore.done.type) return events.restore.done.schema.parse(seen.data)
   const { error } = events.restore.failed.schema.parse(seen?.data)

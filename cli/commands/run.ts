@@ -71,17 +71,12 @@ function announce({ planned, rejected }: Planned, { wait }: Options): void {
 }
 
 async function wait(visitor: Visitor, from: number, { planned }: Planned, { json }: Options): Promise<Reported[]> {
-  using stop = interruptible({
-    first(abort) {
-      note('No longer watching; the backup goes on. See: holdfast status')
-      abort()
-    },
-  })
+  using stop = interruptible({ message: 'no longer watching; the backup goes on. See: holdfast status' })
   // On a terminal the moving line says it all.
   const tell = json || process.stderr.isTTY ? undefined : say
   const width = Math.max(0, ...planned.map(({ source }) => source.length))
   const following = { visitor, from, signal: stop.signal, tell }
-  return followRuns(
+  return await followRuns(
     planned.map(({ id }) => id),
     following,
     reported => json || say(outcomeLine(reported, width)),

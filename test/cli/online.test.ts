@@ -1,5 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { connectBus } from '../../bus/connect.ts'
@@ -23,22 +24,28 @@ requires(
 )('with a running instance', () => {
   let place: Place
   let up: Running
+  /** Nobody else can read it while we hold it. */
+  let locked: DatabaseSync
 
   beforeAll(async () => {
     place = await makePlace()
     await furnish(place)
     const broken = '  broken: { kind: files, plan: nightly, paths: [./lost] }\n'
-    await writeFile(join(place.path, 'holdfast.yaml'), configuration.replace('vaults: {', `${broken}vaults: {`))
+    const ledger = '  ledger: { kind: sqlite, plan: nightly, path: ./ledger.sqlite }\n'
+    locked = new DatabaseSync(join(place.path, 'ledger.sqlite'))
+    locked.exec('CREATE TABLE entries (text TEXT)')
+    await writeFile(join(place.path, 'holdfast.yaml'), configuration.replace('vaults: {', `${broken}${ledger}vaults: {`))
     up = await place.begin(['up', '--now'], /^(All done|Not all is well)/m)
   })
   afterAll(async () => {
+    locked.close()
     up.kill('SIGKILL')
     await up.ended
     await place.remove()
   })
 
   test('up --now says what came of each source, and goes on', () => {
-    expect(up.said()).toMatch(/^holdfast \d.* runs: 3 sources, private bus/)
+    expect(up.said()).toMatch(/^holdfast \d.* runs: 4 sources, private bus/)
     expect(up.said()).toMatch(/^notes .* {2}verified {2}\d+ s$/m)
     expect(up.said()).toMatch(/^broken {3}failed {2}snapshot: /m)
     expect(up.said()).toMatch(/^Not all is well. Going on when asked. Ctrl-C ends.$/m)
@@ -82,6 +89,21 @@ requires(
     expect(stdout).toMatch(/^broken {2}failed {2}snapshot: .*lost/m)
   })
 
+  test('Ctrl-C ends the watching, not the backup; until that has ended another is refused', async () => {
+    locked.exec('BEGIN EXCLUSIVE')
+    const watching = await place.begin(['run', 'ledger', '--wait'], /plan {7}due/)
+    watching.kill('SIGINT')
+    expect(await watching.ended).toMatchObject({
+      exitCode: 130,
+      stderr: 'holdfast: no longer watching; the backup goes on. See: holdfast status',
+    })
+    const busy = { stdout: expect.stringMatching(/^ledger .* busy with ledger-/m) }
+    await expect.poll(() => place.holdfast(['status']), { timeout: 10_000 }).toMatchObject(busy)
+    const refused = { exitCode: 1, stderr: expect.stringContaining('ledger is being backed up') }
+    expect(await place.holdfast(['run', 'ledger'])).toMatchObject(refused)
+    locked.exec('COMMIT')
+  })
+
   test('run as JSON, of several at once', async () => {
     const { planned, rejected, reported } = Asked.parse(await place.json(['run', 'letters', 'notes', '--wait']))
     expect(planned.map(({ source }) => source).toSorted()).toEqual(['letters', 'notes'])
@@ -96,7 +118,7 @@ requires(
     })
     expect(await place.holdfast(['run'])).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('Name one of letters, notes, broken, or say --all.'),
+      stderr: expect.stringContaining('Name one of letters, notes, broken, ledger, or say --all.'),
     })
   })
 
