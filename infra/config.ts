@@ -2,6 +2,7 @@
 import type { Kinds } from './config/draft.ts'
 import { jsonSchemaOf } from './config/json-schema.ts'
 import { readConfigurationWith } from './config/read.ts'
+import { referenceOf } from './config/reference.ts'
 import { type Watch, type WatchOptions, watchFile } from './config/watch.ts'
 import type { Policy } from './retention.ts'
 import { sources } from './sources/all.ts'
@@ -37,6 +38,11 @@ export function watchConfiguration(
 /** What may stand in a configuration file, as JSON Schema. */
 export function jsonSchema(kinds: Kinds = allKinds): Record<string, unknown> {
   return jsonSchemaOf(kinds)
+}
+
+/** The same for people: docs/configuration.md. */
+export function configurationReference(kinds: Kinds = allKinds): string {
+  return referenceOf(jsonSchemaOf(kinds))
 }
 
 export interface HostConfig {

@@ -15,8 +15,10 @@ const bytes: Record<string, number> = {
   TiB: 2 ** 40,
 }
 
-const durationPattern = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+$/
-const sizePattern = /^(\d+(?:\.\d+)?) ?([kKMGT]i?B|B)$/
+/** A duration as it is written. */
+export const durationPattern = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+$/
+/** A size as it is written. */
+export const sizePattern = /^(\d+(?:\.\d+)?) ?([kKMGT]i?B|B)$/
 const durationExpected = 'expected a duration such as 90s, 10m, 6h or 1d'
 const sizeExpected = 'expected a size such as 500MB or 4GiB'
 

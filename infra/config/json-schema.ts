@@ -36,6 +36,7 @@ const relativeOrSecret = String.raw`^\.\.?(?:/|$)|\$\{(?:env|file):`
 function asWritten({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.type !== 'string') return
   if (typeof jsonSchema.default === 'number') delete jsonSchema.default
-  if (jsonSchema.pattern && jsonSchema.pattern !== namePattern.source)
-    jsonSchema.pattern = `${jsonSchema.pattern}|${relativeOrSecret}`
+  // Called again for every reuse of a schema.
+  const isDone = jsonSchema.pattern === namePattern.source || jsonSchema.pattern?.endsWith(relativeOrSecret)
+  if (jsonSchema.pattern && !isDone) jsonSchema.pattern = `${jsonSchema.pattern}|${relativeOrSecret}`
 }
