@@ -56,15 +56,23 @@ export interface Unfinished {
   backup?: { day: string; name: string }
   /** Fences of writers that may still be at work. */
   except?: readonly (string | number)[]
+  /** Only what is being taken away: nobody works on that. */
+  state?: 'removing'
 }
 
 /** Removes the unfinished work on a source's backups below a root, and returns the directories that it removed. */
-export async function cleanUnfinished(host: Host, root: string, { source, backup, except = [] }: Unfinished): Promise<string[]> {
+export async function cleanUnfinished(
+  host: Host,
+  root: string,
+  { source, backup, except = [], state }: Unfinished,
+): Promise<string[]> {
   const spared = except.map(fence => `.partial-${fence}`)
   const ours = new RegExp(`^${source}-\\d{6}Z$`)
   const days = (await host.list(root)).filter(({ name, type }) => type === 'directory' && /^\d{4}-\d{2}-\d{2}$/.test(name))
-  const chosen = ({ of }: Leftover, name: string) =>
-    (backup ? of === backup.name : ours.test(of)) && !spared.some(end => name.endsWith(end))
+  const chosen = (leftover: Leftover, name: string) =>
+    (backup ? leftover.of === backup.name : ours.test(leftover.of)) &&
+    (state ?? leftover.state) === leftover.state &&
+    !spared.some(end => name.endsWith(end))
   const removed: string[] = []
   for (const { name: day } of days.filter(({ name }) => !backup || name === backup.day)) {
     const gone = await cleanDay(host, join(root, day), chosen)

@@ -1,5 +1,5 @@
 /** Rotation of one source in every place: the host's own root and each vault, with reasons, for real or as a dry run. */
-import { removeBackup } from './backups.ts'
+import { cleanUnfinished, removeBackup } from './backups.ts'
 import { messageOf } from './errors.ts'
 import { type Backup, readInventory, type Unreadable } from './inventory.ts'
 import { type Decision, decide, type Rules } from './prune.ts'
@@ -18,6 +18,8 @@ export interface PlaceRotation {
   decisions: Decision[]
   /** Takes one away; it is no backup from the first moment on. */
   remove(backup: Backup): Promise<void>
+  /** Ends removals of an earlier rotation that was cut off. */
+  sweep(): Promise<void>
   /** What cannot be read there is never removed, but it is said. */
   problems: string[]
 }
@@ -43,7 +45,8 @@ export async function planRotation({
       const backups = await vault.list({ source: source.name, label: source.hostConfig.label, unreadable })
       const rules = { plans, own: config.keep, missingIn: () => [] }
       const remove = (backup: Backup) => vault.remove(backup)
-      places.push({ place: name, decisions: await decisions(backups, rules, inProgress), remove, problems: [] })
+      const sweep = async () => vault.sweep?.({ source: source.name, label: source.hostConfig.label })
+      places.push({ place: name, decisions: await decisions(backups, rules, inProgress), remove, sweep, problems: [] })
     } catch (error) {
       problems.push(`vault ${name}: ${messageOf(error)}`)
     }
@@ -59,10 +62,12 @@ async function rootRotation(
   const { host, hostConfig, name, config } = source
   const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
   const remove = (backup: Backup) => removeBackup(host, backup.directory)
+  const sweep = async () => void (await cleanUnfinished(host, hostConfig.root, { source: name, state: 'removing' }))
   return {
     place: config.host,
     decisions: await decisions(backups, rules, inProgress),
     remove,
+    sweep,
     problems: unreadable.map(({ directory, error }) => `${directory}: ${error}`),
   }
 }
@@ -81,10 +86,16 @@ async function decisions(
 export async function rotate({
   decisions: all,
   remove,
+  sweep,
   place,
 }: PlaceRotation): Promise<{ removed: string[]; problems: string[] }> {
   const removed: string[] = []
   const problems: string[] = []
+  try {
+    await sweep()
+  } catch (error) {
+    problems.push(`${place}: what an earlier prune began to remove is still there: ${messageOf(error)}`)
+  }
   for (const { backup, keep } of all) {
     if (keep) continue
     try {

@@ -83,7 +83,10 @@ export interface Host {
   read(path: string): Promise<Uint8Array>
   /** The same, or undefined where there is no such file. */
   readIfThere(path: string): Promise<Uint8Array | undefined>
-  /** Temporary name, fsync, rename, fsync of the directory: the file is whole or not there. Mode 0600 unless told. */
+  /**
+   * Temporary name, fsync, rename, fsync of the directory: the file is whole or not there, and what a killed writer of it left goes.
+   * Mode 0600 unless told.
+   */
   write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
   /** What is in a directory, in name order, without a look at each. Empty where there is no such directory. */
   list(path: string): Promise<Name[]>

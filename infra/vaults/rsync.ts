@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { removeBackup } from '../backups.ts'
+import { cleanUnfinished, removeBackup } from '../backups.ts'
 import { HoldfastError, InvalidInput, VerificationFailed } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
 import { type Backup, byAge, readInventory } from '../inventory.ts'
@@ -55,6 +55,11 @@ function openDirectory(place: Place): Vault {
     async remove(backup) {
       await requireOurs(place, backup)
       await removeBackup(host, backup.directory)
+    },
+    async sweep({ source, label }) {
+      const root = await host.resolve(path)
+      await openVault(host, root)
+      await cleanUnfinished(host, join(root, label), { source, state: 'removing' })
     },
     annotate: (backup, document, content) => annotate(place, backup, document, content),
     async space() {

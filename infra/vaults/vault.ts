@@ -50,6 +50,8 @@ export interface Vault {
   /** Re-reads the copy; throws `VerificationFailed` unless every artifact is what the manifest says. */
   check(backup: Backup, signal: AbortSignal): Promise<void>
   remove(backup: Backup): Promise<void>
+  /** Ends the removals of a source's copies that were cut off. Left out where none is ever half done. */
+  sweep?(copies: { source: string; label: string }): Promise<void>
   /** Adds or replaces a document beside the manifest: report.md, hold.json, drills/… `undefined` removes it. */
   annotate(backup: Backup, name: string, content: string | undefined): Promise<void>
   space(): Promise<Space>

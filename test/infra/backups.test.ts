@@ -103,6 +103,12 @@ describe('cleanUnfinished', () => {
     expect(await cleanUnfinished(host, root, { source: 'zeus', backup })).toEqual([])
   })
 
+  test('ends removals alone, where asked', async () => {
+    const root = await rootWithLeftovers()
+    const removed = await cleanUnfinished(host, root, { source: 'zeus', state: 'removing' })
+    expect(removed).toEqual([join(root, '2026-11-21', '.zeus-030000Z.removing-ab12')])
+  })
+
   test('has nothing to do where there is no root', async () => {
     const root = await temporaryDirectory()
     await rm(root, { recursive: true })

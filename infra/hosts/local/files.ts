@@ -26,7 +26,17 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
 
 export async function writeFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
   // The name that whoever sweeps up leftovers knows; cut, for names end at 255 bytes.
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 50)}.partial-${randomBytes(8).toString('hex')}`)
+  const drafts = `.${basename(path).slice(0, 50)}.partial-`
+  const draft = () => join(dirname(path), `${drafts}${randomBytes(8).toString('hex')}`)
+  let written = false
+  // Another writer of the same file may take our draft for a dead one's.
+  while (!written) written = await writeDraft(draft(), path, data, mode)
+  await syncDirectory(dirname(path))
+  if (basename(path).length <= 50) await sweep(dirname(path), drafts)
+}
+
+/** False where the draft was gone before it could be renamed. */
+async function writeDraft(temporary: string, path: string, data: string | Uint8Array, mode: number): Promise<boolean> {
   try {
     const file = await open(temporary, 'wx', mode)
     try {
@@ -37,12 +47,26 @@ export async function writeFile(path: string, data: string | Uint8Array, mode = 
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
   } catch (error) {
     await removeFile(temporary)
     throw error
   }
-  await syncDirectory(dirname(path))
+  try {
+    await rename(temporary, path)
+    return true
+  } catch (error) {
+    if (missing(error) && (await orIfMissing(lstat(temporary), undefined)) === undefined) return false
+    await removeFile(temporary)
+    throw error
+  }
+}
+
+/** What killed writers of this file left. */
+async function sweep(directory: string, drafts: string): Promise<void> {
+  const left = (await readdir(directory)).filter(
+    name => name.startsWith(drafts) && /^[0-9a-f]{16}$/.test(name.slice(drafts.length)),
+  )
+  for (const name of left) await removeFile(join(directory, name))
 }
 
 /** Names that are not UTF-8 come with U+FFFD in them, as Node gives them: walking those is a foreign tool's job. */

@@ -29,6 +29,15 @@ export function fileContract(open: OpenPlace): void {
     expect(await host.list(directory)).toHaveLength(1)
   })
 
+  test('write takes away what a killed writer of the same file left, and nothing else', async () => {
+    const { host, directory } = await open()
+    for (const name of ['.document.partial-0123456789abcdef', '.document.partial-mine', '.document2.partial-0123456789abcdef'])
+      await host.write(join(directory, name), '')
+    await host.write(join(directory, 'document'), 'whole')
+    const names = (await host.list(directory)).map(({ name }) => name)
+    expect(names).toEqual(['.document.partial-mine', '.document2.partial-0123456789abcdef', 'document'])
+  })
+
   test('files are private, directories too, unless told', async () => {
     const { host, directory } = await open()
     await host.makeDirectory(join(directory, 'a/b'))

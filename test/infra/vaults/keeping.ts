@@ -61,6 +61,13 @@ export function keeping(open: OpenVault): void {
     await expect(opened.vault.check(backup, signal)).rejects.toThrow(VerificationFailed)
   })
 
+  test('sweep may run on any vault, and takes no whole copy', async () => {
+    const opened = await open()
+    const { manifest } = await stored(opened)
+    await opened.vault.sweep?.({ source: manifest.source, label: manifest.host.label })
+    expect(await opened.vault.list()).toHaveLength(1)
+  })
+
   test('annotate adds, replaces and removes a document, and no other file', async () => {
     const opened = await open()
     const backup = await stored(opened)
