@@ -1,5 +1,7 @@
 /** What an error says of itself, from whatever package it came: the bus reads fields, not classes. */
+import type { Fact } from './event.ts'
 import type { Failure } from './events.ts'
+import { PartlyDone } from './function.ts'
 
 /** Unknown errors are tried again; one that says `retryable: false` is not. */
 export function isRetryable(error: unknown): boolean {
@@ -17,4 +19,19 @@ export function failureOf(error: unknown): Failure {
 export function retryDelay(attempt: number, ackWait: number): number {
   const delay = Math.min(ackWait * 4 ** (attempt - 1), ackWait * 120)
   return Math.round(delay * (0.8 + 0.4 * Math.random()))
+}
+
+/** All facts of several pieces of one work. Where one fails, what the others have to say is said all the same. */
+export async function together<F extends Fact>(works: readonly Promise<F[]>[]): Promise<F[]> {
+  const results = await Promise.allSettled(works)
+  const facts = results.flatMap(result => (result.status === 'fulfilled' ? result.value : []))
+  const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
+  if (errors.length === 0) return facts
+  const failures = errors.map(failureOf)
+  throw new PartlyDone(facts, {
+    message: failures.map(({ message }) => message).join('; '),
+    hint: failures.find(({ hint }) => hint)?.hint,
+    retryable: errors.some(isRetryable),
+    cause: errors[0],
+  })
 }

@@ -62,7 +62,7 @@ async function writeBackup(
   context: FunctionContext,
 ): Promise<void> {
   const { host, driver, config } = source
-  const warnings = warningList(backup.snapshot.warnings.first)
+  const warnings = warningList(backup.snapshot.warnings)
   const work: CaptureWork<unknown> = {
     host,
     source: backup.source,

@@ -1,7 +1,7 @@
 /** Names the sources that are due by their schedule, or that a tick asks for. Says what it refuses and what was missed. */
 import type { FactOf } from '../bus/event.ts'
 import { type Due, events, type Failure, type TickData } from '../bus/events.ts'
-import { failureOf } from '../bus/failure.ts'
+import { failureOf, together } from '../bus/failure.ts'
 import { TICK } from '../bus/function.ts'
 import { holdEnds, otherHolder } from '../bus/hold.ts'
 import { InvalidInput, messageOf } from '../infra/errors.ts'
@@ -30,9 +30,9 @@ export default defineTickFunction({
     const age = Date.now() - cause.time.getTime()
     if (clock && age > CLOCK_TICK_AGE) return []
     if (!clock && age > tools.configuration.settings.tickMaxAge) return [tooOld(data, context)]
-    if (data.sources) return (await Promise.all(data.sources.map(source => asked(source, data, context)))).flat()
+    if (data.sources) return together(data.sources.map(source => asked(source, data, context)))
     if (data.plans) return triggered(data.plans, data, context)
-    return (await Promise.all(Object.keys(tools.configuration.sources).map(source => scheduled(source, context)))).flat()
+    return together(Object.keys(tools.configuration.sources).map(source => scheduled(source, context)))
   },
 })
 
@@ -51,7 +51,7 @@ async function triggered(plans: string[], data: TickData, context: FunctionConte
   const sources = Object.entries(context.tools.configuration.sources)
   const mine = (own: string[]) => plans.filter(name => own.includes(name))
   const chosen = sources.filter(([, config]) => mine(config.plans).length > 0)
-  return (await Promise.all(chosen.map(([name, config]) => asked(name, data, context, mine(config.plans))))).flat()
+  return together(chosen.map(([name, config]) => asked(name, data, context, mine(config.plans))))
 }
 
 /** What the schedule says. Slots stay due until the stream holds their fact: only then `planned` moves on. */
@@ -130,7 +130,11 @@ function dueOf(
   const second = new Date(Math.floor(at.getTime() / 1000) * 1000)
   const first = plans[0] === undefined ? undefined : tools.plan(plans[0])
   const windows = plans.flatMap(plan => tools.plan(plan).window ?? [])
-  const expires = windows.length ? { expires: new Date(second.getTime() + Math.max(...windows)).toISOString() } : {}
+  // A plan without a window waits as long as it takes.
+  const expires =
+    windows.length > 0 && windows.length === plans.length
+      ? { expires: new Date(second.getTime() + Math.max(...windows)).toISOString() }
+      : {}
   const { mode, keep, reason } = data
   return {
     id: backupId(name, second),
@@ -150,8 +154,9 @@ function dueOf(
 
 /** The newest due of a source: an older one that has not begun is overtaken by it. */
 async function notePlanned({ source, id }: Due, { planned }: FunctionContext): Promise<void> {
-  const newest = (await planned.get(`due.${source}`))?.value
-  if (!newest || newest < id) await planned.put(`due.${source}`, id)
+  // No source's name begins with `_`, so this is no plan's slot.
+  const newest = (await planned.get(`_due.${source}`))?.value
+  if (!newest || newest < id) await planned.put(`_due.${source}`, id)
 }
 
 function sayMissed(

@@ -31,8 +31,9 @@ export default defineFunction({
   reads: [events.release.done, events.release.failed],
   async handle(ended, context) {
     const { id, source, host, at } = ended
-    if (id === undefined || source === undefined || host === undefined) throw new Error('a fact that names no backup ends no run')
-    const warnings = warningList('warnings' in ended ? ended.warnings?.first : [])
+    // What could not be read and names no backup ends no run.
+    if (id === undefined || source === undefined || host === undefined) return []
+    const warnings = warningList('warnings' in ended ? ended.warnings : undefined)
     await waitForRelease({ id, source, host }, ended, warnings, context)
     const backup = await backupOf(ended, context, warnings)
     for (const { vault, error } of ('missing' in ended && ended.missing) || []) warnings.add(`vault ${vault}: ${error}`)
@@ -88,7 +89,7 @@ function summary(
     ended: context.came,
     at: context.cause.time.toISOString(),
     ...(backup ? { bytes: backup.manifest.bytes, directory: backup.directory, copies: backup.copies } : {}),
-    verified: backup?.verified !== undefined,
+    verified: backup?.verified !== undefined && backup.failed === undefined,
     warnings: warnings.summary(),
     ...error,
     seconds: 0,
@@ -98,7 +99,7 @@ function summary(
 function outcomeOf(ended: Ended, warnings: WarningList): Reported['outcome'] {
   if ('skipped' in ended) return 'skipped'
   if ('error' in ended && ended.error) return 'failed'
-  return warnings.all().length ? 'warnings' : 'done'
+  return warnings.summary().count ? 'warnings' : 'done'
 }
 
 /** What cannot be written is said in the report's own fact: a run always ends. */

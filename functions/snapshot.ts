@@ -41,7 +41,7 @@ export default defineFunction({
 async function reasonToSkip(due: Due, { planned, run, cause }: FunctionContext): Promise<string | undefined> {
   if ((await run.get(due.source))?.value === due.id) return undefined
   if (due.expires && Date.now() > Date.parse(due.expires)) return `its window ended at ${due.expires}`
-  const newest = (await planned.get(`due.${due.source}`))?.value
+  const newest = (await planned.get(`_due.${due.source}`))?.value
   const mine = parseBackupId(due.id)?.at ?? cause.time
   const theirs = newest === undefined ? undefined : parseBackupId(newest)?.at
   return theirs && theirs > mine ? `overtaken by ${newest}` : undefined

@@ -9,15 +9,16 @@ export interface WarningList {
 const FIRST = 20
 const LONGEST = 500
 
-/** Begins with what earlier steps warned about. */
-export function warningList(earlier: readonly string[] = []): WarningList {
-  const all = new Set(earlier)
+/** Begins with what earlier steps warned about, of which a fact names the first ones only. */
+export function warningList(earlier: { count: number; first: readonly string[] } = { count: 0, first: [] }): WarningList {
+  const all = new Set(earlier.first)
+  const unnamed = Math.max(0, earlier.count - all.size)
   return {
     add(message) {
       all.add(message)
     },
     all: () => [...all],
-    summary: () => ({ count: all.size, first: [...all].slice(0, FIRST).map(shorten) }),
+    summary: () => ({ count: all.size + unnamed, first: [...all].slice(0, FIRST).map(shorten) }),
   }
 }
 

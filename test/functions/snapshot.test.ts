@@ -1,0 +1,92 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Due, events } from '../../bus/events.ts'
+import { NotYet } from '../../bus/function.ts'
+import plan from '../../functions/plan.ts'
+import snapshot from '../../functions/snapshot.ts'
+import { openStage, type Stage } from './stage.ts'
+
+function due(second = '00', more: Partial<Due> = {}): Due {
+  return {
+    id: `docs-20261121T0200${second}Z`,
+    source: 'docs',
+    host: 'local',
+    kind: 'files',
+    at: `2026-11-21T02:00:${second}.000Z`,
+    day: '2026-11-21',
+    plans: ['nightly'],
+    cause: 'tick-1',
+    ...more,
+  }
+}
+
+async function readyStage(): Promise<Stage> {
+  const stage = await openStage()
+  await mkdir(join(stage.directory, 'data'))
+  await writeFile(join(stage.directory, 'data', 'letter'), 'dear reader')
+  return stage
+}
+
+/** What it says: `done`, or why it was skipped. */
+async function outcome(stage: Stage, data: Due): Promise<string> {
+  const fact = [await snapshot.handle(data, stage.context())].flat()[0]
+  return fact?.event.type === events.snapshot.skipped.type ? events.snapshot.skipped.schema.parse(fact.data).skipped : 'done'
+}
+
+test('a window that is past: skipped, and nothing is held', async () => {
+  const stage = await readyStage()
+  const past = new Date(Date.now() - 1000).toISOString()
+  expect(await outcome(stage, due('00', { expires: past }))).toBe(`its window ended at ${past}`)
+  expect(await stage.run.get('docs')).toBeUndefined()
+  expect(await outcome(stage, due('00', { expires: new Date(Date.now() + 60_000).toISOString() }))).toBe('done')
+})
+
+test('a run that began before its window ended goes on after it', async () => {
+  const stage = await readyStage()
+  await stage.run.put('docs', due().id)
+  expect(await outcome(stage, due('00', { expires: new Date(Date.now() - 1000).toISOString() }))).toBe('done')
+})
+
+test('a due that a newer one has overtaken is skipped, the newer one is not', async () => {
+  const stage = await readyStage()
+  const tick = (time: string) =>
+    plan.handle(
+      { data: { sources: ['docs'] }, clock: false },
+      stage.context({ cause: { id: time, time: new Date(time), sequence: 1 } }),
+    )
+  const now = Date.now()
+  const ids = []
+  for (const at of [now - 5000, now]) ids.push(events.plan.due.schema.parse((await tick(new Date(at).toISOString()))[0]?.data).id)
+  const [older = '', newer = ''] = ids
+  expect(await outcome(stage, due('00', { id: older }))).toBe(`overtaken by ${newer}`)
+  expect(await outcome(stage, due('00', { id: newer }))).toBe('done')
+})
+
+test('a source called due and a plan of the same name as a source are not taken for one another', async () => {
+  const stage = await openStage({ plans: { docs: { schedule: ['0 2 * * *'] } }, files: { docs: {}, due: {} } })
+  await mkdir(join(stage.directory, 'data'))
+  const time = new Date()
+  await plan.handle({ data: {}, clock: true }, stage.context({ cause: { id: 'a', time, sequence: 1 } }))
+  const slot = await stage.planned.get('due.docs')
+  await plan.handle({ data: { sources: ['docs'] }, clock: false }, stage.context({ cause: { id: 'b', time, sequence: 2 } }))
+  expect(await stage.planned.get('due.docs')).toEqual(slot)
+})
+
+test('waits while another run or a restore has the source, and goes on when that is over', async () => {
+  const stage = await readyStage()
+  const restore = { id: 'docs-20261101T020000Z', source: 'docs', host: 'local', request: 'r1' }
+  await stage.run.put('docs', `${restore.id} ${restore.request}`)
+  await expect(outcome(stage, due())).rejects.toBeInstanceOf(NotYet)
+  stage.store(events.restore.done({ ...restore, from: 'local', targets: [], aside: [], checks: [], seconds: 1 }))
+  expect(await outcome(stage, due())).toBe('done')
+  expect((await stage.run.get('docs'))?.value).toBe(due().id)
+})
+
+test('what older runs of the source left unfinished goes, what others do stays', async () => {
+  const stage = await readyStage()
+  const day = join(stage.root, '2026-11-20')
+  for (const name of ['.docs-020000Z.partial-7', '.mail-020000Z.partial-7']) await mkdir(join(day, name), { recursive: true })
+  await outcome(stage, due())
+  expect(await readdir(day)).toEqual(['.mail-020000Z.partial-7'])
+})
