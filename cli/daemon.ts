@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import { type Visitor, visit } from '../bus/visitor.ts'
 import { type Configuration, readConfiguration, watchConfiguration } from '../infra/config.ts'
-import { createLogger } from '../infra/log.ts'
+import { createLogger, withoutCredentials } from '../infra/log.ts'
 import { nextSlot } from '../infra/schedule.ts'
 import { block, exitCodes } from './errors.ts'
 import { type Instance, startInstance } from './instance.ts'
@@ -68,7 +68,7 @@ async function round(visitor: Visitor, instance: Instance, signal: AbortSignal):
 
 function greeting({ sources, nats }: Configuration): string {
   const count = Object.keys(sources).length
-  return `holdfast ${version()} runs: ${count} ${count === 1 ? 'source' : 'sources'}, ${nats ? `bus ${nats.url}` : 'private bus (holdfast url)'}`
+  return `holdfast ${version()} runs: ${count} ${count === 1 ? 'source' : 'sources'}, ${nats ? `bus ${withoutCredentials(nats.url)}` : 'private bus (holdfast url)'}`
 }
 
 function nextText({ sources, plans }: Configuration): string {

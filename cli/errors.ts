@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander'
 import { ConfigurationInvalid } from '../infra/config.ts'
 import { HoldfastError, InvalidInput, messageOf } from '../infra/errors.ts'
+import { withoutCredentials } from '../infra/log.ts'
 
 /** Documented in docs/cli.md and in --help. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notRunning: 3, interrupted: 130 } as const
@@ -19,7 +20,7 @@ export class Interrupted extends HoldfastError {
 /** Says what went wrong on stderr and answers with the exit code. */
 export function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-  process.stderr.write(`${block(error)}\n`)
+  process.stderr.write(`${withoutCredentials(block(error))}\n`)
   if (process.env.HOLDFAST_DEBUG === '1') console.error(error)
   return codeOf(error)
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { messageOf } from '../infra/errors.ts'
 import type { Host } from '../infra/hosts/host.ts'
-import { missingTools, type Program, packagesOf } from '../infra/install.ts'
+import { missingTools, type Program, packagesOf, thisMachine } from '../infra/install.ts'
 import type { ProtectedSource } from '../infra/tools.ts'
 import { size } from './print.ts'
 import type { Session } from './session.ts'
@@ -27,27 +27,25 @@ export async function inspect(session: Session): Promise<Finding[]> {
     ),
   )
   const programs = [...versions].map(([what, found]) => good(what, found))
-  return [...programs, ...localPrograms(session), ...sources.map(({ finding }) => finding), ...vaults]
+  return [...programs, ...(await localPrograms(session)), ...sources.map(({ finding }) => finding), ...vaults]
 }
 
 /** What this machine itself needs, besides what its sources do. */
-function localPrograms({ configuration }: Session): Finding[] {
+async function localPrograms({ configuration, tools }: Session): Promise<Finding[]> {
   const kinds = new Set(Object.values(configuration.vaults).map(({ kind }) => kind))
   const wanted: Program[] = [
     ...(configuration.nats ? [] : ['nats-server' as const]),
     ...(kinds.has('rsync') ? ['rsync' as const] : []),
   ]
-  const missing = missingTools(wanted)
-  return wanted.map(program =>
-    missing.includes(program)
-      ? {
-          what: `${program} on local`,
-          ok: false,
-          found: 'is not on this machine',
-          hint: `Install ${packagesOf([program]).join(' ')}, or let holdfast start do it.`,
-        }
-      : good(`${program} on local`, 'there'),
-  )
+  return Promise.all(wanted.map(program => lookAtProgram(program, tools.host('local'))))
+}
+
+async function lookAtProgram(program: Program, host: Host): Promise<Finding> {
+  const what = `${program} on local`
+  const hint = `Install ${packagesOf([program]).join(' ')}, or let holdfast start do it.`
+  if (missingTools([program]).length) return { what, ok: false, found: 'is not on this machine', hint }
+  const { stdout } = await host.run([program, '--version'], { env: { PATH: thisMachine().path } })
+  return good(what, /\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'there')
 }
 
 /** A snapshot that holds nothing is a look: is it there, readable, of its kind, and does it fit. */

@@ -22,6 +22,8 @@ export interface Session extends AsyncDisposable {
   bus(): Promise<Visitor | undefined>
   /** The same; throws `NotRunning`, which is exit code 3, unless a worker answers. */
   running(): Promise<Visitor>
+  /** Why there is none, once it was looked for. */
+  absent(): NotRunning
 }
 
 /** How long a command waits for a bus that is configured, ms. */
@@ -44,23 +46,27 @@ export async function openSession(options: GlobalOptions): Promise<Session> {
   const configuration = await readConfiguration(configurationFile(options))
   const tools = createTools(configuration)
   const stateDirectory = stateDirectoryOf(options)
-  let visitor: Promise<Visitor | undefined> | undefined
-  const bus = () => {
-    visitor ??= connect(configuration, stateDirectory)
-    return visitor
+  let found: Visitor | BusUnreachable | undefined
+  let looked = false
+  const bus = async () => {
+    if (!looked) found = await connect(configuration, stateDirectory)
+    looked = true
+    return found instanceof BusUnreachable ? undefined : found
   }
+  const absent = () => notRunning(configuration, stateDirectory, found instanceof BusUnreachable ? found : undefined)
   return {
     configuration,
     tools,
     stateDirectory,
     bus,
+    absent,
     async running() {
-      const found = await bus()
-      if (found && (await found.served())) return found
-      throw notRunning(configuration, stateDirectory)
+      const visitor = await bus()
+      if (visitor && (await visitor.served())) return visitor
+      throw absent()
     },
     async [Symbol.asyncDispose]() {
-      await (await visitor)?.close()
+      if (!(found instanceof BusUnreachable)) await found?.close()
       await tools.close()
     },
   }
@@ -71,7 +77,8 @@ export async function busAddress(configuration: Configuration, stateDirectory: s
   return configuration.nats ?? (await findBus(stateDirectory))
 }
 
-export function notRunning({ nats }: Configuration, stateDirectory: string): NotRunning {
+export function notRunning({ nats }: Configuration, stateDirectory: string, away?: BusUnreachable): NotRunning {
+  if (away) return new NotRunning(away.message, { hint: away.hint, cause: away })
   const where = nats ? `on ${nats.url}` : `with the state in ${shortened(stateDirectory)}`
   const hint = nats
     ? 'Start it: holdfast up'
@@ -79,15 +86,15 @@ export function notRunning({ nats }: Configuration, stateDirectory: string): Not
   return new NotRunning(`no Holdfast runs ${where}`, { hint })
 }
 
-async function connect(configuration: Configuration, stateDirectory: string): Promise<Visitor | undefined> {
+/** A bus that is away or refuses us stands in nobody's way who can do without. */
+async function connect(configuration: Configuration, stateDirectory: string): Promise<Visitor | BusUnreachable | undefined> {
   const address = await busAddress(configuration, stateDirectory)
   if (!address) return undefined
   try {
     const connection = await connectBus({ ...address, name: 'holdfast command', timeout: CONNECT_LIMIT })
     return visit(connection, configuration.prefix)
   } catch (error) {
-    // A server that refuses us is a mistake; one that is away is only away.
-    if (error instanceof BusUnreachable && error.retryable) return undefined
+    if (error instanceof BusUnreachable) return error
     throw error
   }
 }

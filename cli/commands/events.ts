@@ -4,7 +4,7 @@ import { Duration } from '../../infra/duration.ts'
 import { factLine } from '../follow.ts'
 import { interruptible } from '../interrupt.ts'
 import { say } from '../print.ts'
-import { type GlobalOptions, notRunning, openSession } from '../session.ts'
+import { type GlobalOptions, openSession } from '../session.ts'
 
 interface Options extends GlobalOptions {
   since?: number
@@ -24,7 +24,7 @@ export function eventsCommand(program: Command): void {
       const { since, follow, json, ...options } = command.optsWithGlobals<Options>()
       await using session = await openSession(options)
       const visitor = await session.bus()
-      if (!visitor) throw notRunning(session.configuration, session.stateDirectory)
+      if (!visitor) throw session.absent()
       const from = since === undefined ? await visitor.next() : new Date(Date.now() - since)
       if (!follow && (await visitor.count(from)) === 0) return
       using stop = interruptible()

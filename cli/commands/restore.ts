@@ -111,7 +111,7 @@ async function refuseBusy(bus: Visitor, { copies: [{ backup }] }: Located): Prom
 }
 
 function report({ id, from, targets, aside, checks, seconds }: Result, { copies: [{ backup }] }: Located): void {
-  say(`${id}  ${size(backup.manifest.bytes)}  ${from} →  ${targets.join(', ')}  restored  ${span(seconds)}`)
+  say(`${id}  ${size(backup.manifest.bytes)}  ${from}  →  ${targets.join(', ')}  restored  ${span(seconds)}`)
   for (const { name, result } of checks) say(`  ${name}: ${result}`)
   for (const path of aside) say(`  what was there is kept: ${path}`)
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { type BackupSummary, type SourceStatus, statusOf } from '../../infra/status.ts'
 import { away, note, say, sayJson, sayTable, size } from '../print.ts'
-import { type GlobalOptions, notRunning, openSession } from '../session.ts'
+import { type GlobalOptions, openSession } from '../session.ts'
 
 interface Options extends GlobalOptions {
   json?: boolean
@@ -22,19 +22,19 @@ export function statusCommand(program: Command): void {
       const running = (await bus?.served()) ?? false
       const sources = await statusOf(session.tools, async source => (running ? bus?.holderOf(source) : undefined))
       if (options.json) sayJson({ running, sources })
-      else print(sources, running)
-      if (options.running && !running) throw notRunning(session.configuration, session.stateDirectory)
+      else print(sources, running, session.absent().message)
+      if (options.running && !running) throw session.absent()
     })
 }
 
-function print(sources: readonly SourceStatus[], running: boolean): void {
+function print(sources: readonly SourceStatus[], running: boolean, absence: string): void {
   if (sources.length === 0) say('The configuration protects nothing yet.')
   else sayTable([['SOURCE', 'LAST GOOD', 'AGE', 'SIZE', 'VAULTS', 'NEXT', 'NOW'], ...sources.map(rowOf)])
   for (const { source, good, last, problems } of sources) {
     if (last && last.id !== good?.id) note(`holdfast: ${source}: the newest backup, ${last.id}, is not verified`)
     for (const problem of problems) note(`holdfast: ${source}: ${problem}`)
   }
-  say(running ? 'An instance runs.' : 'No instance runs: nothing is backed up by schedule. Start one: holdfast up')
+  say(running ? 'An instance runs.' : `${absence}: nothing is backed up by schedule. Start one: holdfast up`)
 }
 
 function rowOf({ source, good, next, running }: SourceStatus): string[] {

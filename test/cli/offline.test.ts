@@ -102,7 +102,7 @@ requires(
     const { exitCode, stdout } = await place.holdfast(['status'])
     expect(exitCode).toBe(0)
     expect(stdout).toMatch(new RegExp(`^notes +${notes} +\\d+ s ago .* shelf +when asked`, 'm'))
-    expect(stdout).toContain('No instance runs')
+    expect(stdout).toContain('no Holdfast runs with the state in state/holdfast: nothing is backed up')
     expect(await place.json(['status'])).toMatchObject({ running: false, sources: [{ source: 'letters' }, { source: 'notes' }] })
     expect(await place.holdfast(['status', '--running'])).toMatchObject({ exitCode: 3 })
   })
