@@ -1,6 +1,6 @@
 /** A house with files to protect and a vault, and what the tests look at. */
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
 import { execa } from 'execa'
 import { onTestFinished } from 'vitest'
 import type { Reported } from '../../bus/events.ts'
@@ -19,6 +19,8 @@ export interface Scene extends House {
   vault: string
   /** Asks for backups and waits until they are reported, one report for each. */
   backUp(...sources: string[]): Promise<Reported[]>
+  /** Asks the desk. */
+  ask(endpoint: string, question: object): Promise<unknown>
   /** What lies in the root, or in the vault. */
   backups(place?: 'root' | 'vault'): Promise<Backup[]>
 }
@@ -62,6 +64,10 @@ export async function openScene(options: Partial<HouseOptions> = {}): Promise<Sc
       await house.tick({ sources: wanted })
       return (await house.hears(events.report.done, before + wanted.length)).slice(before)
     },
+    async ask(endpoint, question) {
+      const { connection, prefix } = house.cell
+      return (await connection.request(`${prefix}.${endpoint}`, JSON.stringify(question), { timeout: 20_000 })).json()
+    },
     backups: async (place = 'root') => (await readInventory(local, place === 'root' ? house.root : join(nas, 'here'))).backups,
   }
 }
@@ -81,6 +87,23 @@ export async function portrait(tree: string): Promise<string[]> {
   const directories = await run('find', '.', '-type', 'd', '-printf', '%P %y %m %U:%G %T@\\n')
   const sums = await run('find', '.', '-type', 'f', '-exec', 'sha256sum', '{}', '+')
   return [files, directories, sums].flatMap(text => text.split('\n')).sort()
+}
+
+/** Until the test ends, a program's name on the PATH means this script first; in it `"$@"` finds the true one. */
+export async function shadow(program: string, script: string): Promise<void> {
+  const [bin, path] = [await temporaryDirectory(), process.env.PATH ?? '']
+  await writeFile(join(bin, program), `#!/bin/sh\nPATH=${path}\n${script}\n`, { mode: 0o755 })
+  process.env.PATH = `${bin}${delimiter}${path}`
+  onTestFinished(() => {
+    process.env.PATH = path
+  })
+}
+
+/** Flips the lowest bit of a file's last byte. */
+export async function flip(path: string): Promise<void> {
+  const bytes = await readFile(path)
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+  await writeFile(path, bytes)
 }
 
 /** Every name below a directory, hidden ones too, without the days themselves. */
