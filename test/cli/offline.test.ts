@@ -1,10 +1,8 @@
-import { open, readFile, rm, writeFile } from 'node:fs/promises'
+import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { makeBackup } from '../services/backup.ts'
-import { makeDirectory } from '../services/directory.ts'
 import { requires } from '../services/requires.ts'
 import { type Ended, furnish, makePlace, type Place } from './holdfast.ts'
 
@@ -153,60 +151,10 @@ requires(
     )
     await expect(readFile(join(directory, 'manifest.json'))).rejects.toThrow('ENOENT')
   })
-
-  test('restore asks, and where nobody can be asked it touches nothing', async () => {
-    await writeFile(join(place.path, 'letters', 'one.txt'), 'changed')
-    const { exitCode, stdout, stderr } = await place.holdfast(['restore', letters])
-    expect(exitCode).toBe(2)
-    expect(stdout).toContain(`  to       ${join(place.path, 'letters')}`)
-    expect(stderr).toContain('--yes')
-    expect(await readFile(join(place.path, 'letters', 'one.txt'), 'utf8')).toBe('changed')
-  })
-
-  test('restore --yes puts it back, and keeps what was there where told', async () => {
-    await writeFile(join(place.path, 'letters', 'one.txt'), 'changed')
-    const { exitCode, stdout } = await place.holdfast(['restore', letters, '--yes', '--keep-aside'])
-    expect(exitCode).toBe(0)
-    expect(await readFile(join(place.path, 'letters', 'one.txt'), 'utf8')).toBe('Dear Ada')
-    const aside = /what was there is kept: (.+)/.exec(stdout)?.[1] ?? ''
-    expect(await readFile(join(aside, 'one.txt'), 'utf8')).toBe('changed')
-    await rm(aside, { recursive: true })
-  })
-
-  test('restore --to leaves the original alone', async () => {
-    const to = join(place.path, 'copy.sqlite')
-    const { exitCode, stdout } = await place.holdfast(['restore', notes, '--to', 'copy.sqlite', '--yes'])
-    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringContaining(`→  ${to}  restored`) })
-    expect(rows(to)).toBe(2)
-  })
-
-  test('restore works from a vault directory alone, with no configuration, in place', async () => {
-    const elsewhere = await makeDirectory()
-    try {
-      await rm(join(place.path, 'notes.sqlite'))
-      const vault = join(place.path, 'shelf')
-      const result = await place.holdfast(['restore', notes, '--from', vault, '--yes', '--json'], { cwd: elsewhere.path })
-      expect(result.exitCode).toBe(0)
-      expect(JSON.parse(result.stdout)).toMatchObject({ id: notes, from: vault, targets: [join(place.path, 'notes.sqlite')] })
-      expect(rows(join(place.path, 'notes.sqlite'))).toBe(2)
-      expect((await place.holdfast(['list', '--from', vault], { cwd: elsewhere.path })).stdout).toContain(notes)
-    } finally {
-      await elsewhere.remove()
-    }
-  })
 })
 
 function idOf(all: z.infer<typeof Listed>, source: string): string {
   return all.find(backup => backup.source === source)?.id ?? 'none'
-}
-
-function rows(path: string): unknown {
-  const database = new DatabaseSync(path)
-  try {
-    return database.prepare('SELECT count(*) AS count FROM notes').get()?.count
-  } finally {
-    database.close()
-  }
 }
 
 /** Resolves to what flips it back. */
