@@ -1,6 +1,7 @@
 /** A house with files to protect and a vault, and what the tests look at. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { onTestFinished } from 'vitest'
 import type { Reported } from '../../bus/events.ts'
@@ -60,6 +61,8 @@ export async function openScene(options: Partial<HouseOptions> = {}): Promise<Sc
     ...{ directory, letter, vault: nas },
     async backUp(...sources) {
       const before = (await house.said(events.report.done)).length
+      // A second is as fine as ids are.
+      if (before > 0) await sleep(1005 - (Date.now() % 1000))
       const wanted = sources.length ? sources : Object.keys(house.configuration.sources)
       await house.tick({ sources: wanted })
       return (await house.hears(events.report.done, before + wanted.length)).slice(before)
