@@ -27,11 +27,15 @@ export default defineFunction({
         progress,
         warn,
       })
+      await host.remove(join(directory, FAILED))
       await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
       return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
     } catch (error) {
-      if (error instanceof HoldfastError && !error.retryable && (await host.stat(directory)))
+      if (error instanceof HoldfastError && !error.retryable && (await host.stat(directory))) {
         await writeDocument(host, directory, FAILED, { at, error: error.message, ...(error.hint ? { hint: error.hint } : {}) })
+        // What a try before this one found counts no more.
+        await host.remove(join(directory, VERIFIED))
+      }
       throw error
     }
   },
