@@ -86,20 +86,18 @@ async function work<Tools>(job: Job<Tools>): Promise<void> {
   const { cell, fn, hand, lease, leaving, attempt } = job
   const started = performance.now()
   const context = contextOf({ ...job, signal: AbortSignal.any([lease.signal, leaving]), log: logOf(job) })
+  // Only on proof: beats sent into a cut line would arrive after it and hide the message from its next owner.
   const beat = setInterval(() => {
-    if (lease.signal.aborted) return
-    hand.stillWorking()
-    void lease.renew()
+    void lease.renew().then(proven => proven && hand.stillWorking())
   }, cell.times.heartbeat)
   try {
     if (attempt > triesOf(job)) throw new WorkerDied(fn.name, attempt - 1)
     const facts = [await job.handle(context)].flat()
     await settle(job, facts, context, performance.now() - started)
+    lease.signal.throwIfAborted()
     hand.done()
-    context.log.info(
-      { ms: Math.round(performance.now() - started), facts: facts.map(fact => fact.event.type) },
-      `${fn.name} finished`,
-    )
+    const ms = Math.round(performance.now() - started)
+    context.log.info({ ms, facts: facts.map(fact => fact.event.type) }, `${fn.name} finished`)
   } catch (error) {
     await giveBack(job, error, context)
   } finally {
@@ -154,7 +152,7 @@ async function fail<Tools>(job: Job<Tools>, error: unknown, context: Context<Too
   await lease.prove()
   const data: Concern & FailureData = { ...concern, cause: job.cause, error: failureOf(error), attempts: attempt }
   await speak(job, { event: outcomes.failed, data })
-  hand.done()
+  if (!lease.signal.aborted) hand.done()
 }
 
 async function sayRetrying<Tools>(job: Job<Tools>, error: unknown): Promise<void> {

@@ -31,13 +31,15 @@ function doomedFunction(fn: AnyFunction<Tools>, doom: Doom): AnyFunction<Tools> 
   return { ...fn, handle }
 }
 
-/** A cell that ends the process once the fact of the point is stored. */
+/** A cell that is struck before or after the fact of the point is stored. */
 export function doomedCell(cell: Cell, { point, strike }: Doom): Cell {
   const [when, type] = point.at.split(' ')
-  if (when !== 'published') return cell
+  if (when !== 'publishing' && when !== 'published') return cell
   const publish: Cell['js']['publish'] = async (subject, ...rest) => {
+    const struck = subject.startsWith(`${cell.prefix}.${type}.`)
+    if (struck && when === 'publishing') await strike()
     const answer = await cell.js.publish(subject, ...rest)
-    if (subject.startsWith(`${cell.prefix}.${type}.`)) await strike()
+    if (struck && when === 'published') await strike()
     return answer
   }
   return { ...cell, js: Object.create(cell.js, { publish: { value: publish } }) }

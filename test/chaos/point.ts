@@ -8,7 +8,7 @@ import { z } from 'zod'
  * - `start`, `end`: before and after the function's handler.
  * - `before write manifest.json`, `after rename .partial`, `half run rsync`: at a change of a host or of what the bus remembers.
  *   The last word is any part of what the change is told.
- * - `published export.done`: once that fact is stored, before its message is acknowledged.
+ * - `publishing export.done`, `published export.done`: right before that fact is stored, and right after, before the acknowledgement.
  */
 export const Point = z.object({ step: z.string(), at: z.string() })
 export type Point = z.infer<typeof Point>
