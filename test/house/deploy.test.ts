@@ -53,6 +53,18 @@ describe('docker-compose.yml', async () => {
   })
 })
 
+test('the systemd unit runs what is there, keeps its state apart, and does not try a wrong configuration again', async () => {
+  const unit = await readFile(join(root, 'infra', 'deploy', 'holdfast.service'), 'utf8')
+  const start = /^ExecStart=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? []
+  const program = start.find(word => word.endsWith('.js'))?.replace('/opt/holdfast/', '') ?? ''
+  const rest = start.slice(start.findIndex(word => word.endsWith('.js')) + 1)
+  const tried = rest.map(word => word.replace('/etc/holdfast/', '/nowhere/').replace('/var/lib/', `${tmpdir()}/`))
+  const { exitCode, stderr } = await execa(process.execPath, [join(root, program), ...tried], { reject: false })
+  expect(stderr).toContain('/nowhere/holdfast.yaml')
+  expect(unit).toMatch(new RegExp(`^RestartPreventExitStatus=${exitCode}$`, 'm'))
+  expect(unit).toContain('StateDirectory=holdfast\n')
+})
+
 requires('docker-compose')('Compose', () => {
   // Elsewhere than in the repository: a person's own .env must not answer for the file.
   const config = (token: Record<string, string>) => {
