@@ -5,7 +5,8 @@ import { holdEnds, letGo, takeHold } from '../bus/hold.ts'
 import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
 import { recover, recoveryOf } from '../infra/recover.ts'
-import { defineFunction } from './define.ts'
+import { unfinishedRestores } from '../infra/restore/journal.ts'
+import { defineFunction, type FunctionContext } from './define.ts'
 
 /** How often a restore that waits for a backup of its source looks again, ms. */
 const LOOK_AGAIN = 2000
@@ -29,7 +30,16 @@ export default defineFunction({
       const work = { ...recoveryOf(tools, source), to, keepAside, token: request, signal, progress, warn }
       return events.restore.done({ ...asked, ...(await recover({ ...work, located })) })
     } finally {
-      if (!signal.aborted) await letGo(mine, context)
+      if (!signal.aborted && !(await isHalfDone(mine, context))) await letGo(mine, context)
     }
   },
 })
+
+/** Stopped in the middle of the exchange: nobody may back up half of it before it is finished. */
+async function isHalfDone(
+  { source, request }: { source: string; request: string },
+  { tools }: FunctionContext,
+): Promise<boolean> {
+  const { host, state } = recoveryOf(tools, source)
+  return (await unfinishedRestores(host, state)).some(({ token }) => token === request)
+}

@@ -75,8 +75,11 @@ async function fetchAndRestore({ backup, place }: Found, rest: Omit<Restore, 'ba
   if (!place.vault) throw new HoldfastError(`${backup.directory} lies on another host than ${host.name}`, { retryable: false })
   const directory = join(state, `fetched-${token}`)
   await host.remove(directory)
-  await place.vault.get(backup, { host, directory, signal, progress })
-  const restored = await restoreBackup({ backup: { ...backup, directory }, ...rest })
-  await host.remove(directory)
-  return restored
+  try {
+    await place.vault.get(backup, { host, directory, signal, progress })
+    return await restoreBackup({ backup: { ...backup, directory }, ...rest })
+  } finally {
+    // Who is aborted does nothing more; the next try begins by removing it.
+    if (!signal.aborted) await host.remove(directory)
+  }
 }
