@@ -1,0 +1,153 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { events } from '../../bus/events.ts'
+import { store } from '../../bus/facts.ts'
+import { functions } from '../../functions/index.ts'
+import { type Directory, makeDirectory } from '../services/directory.ts'
+import { subjects } from '../services/house.ts'
+import { type NatsServer, startNats } from '../services/nats.ts'
+import { requires } from '../services/requires.ts'
+import { doomedFunctions } from './doomed.ts'
+import { countFacts, expectWholeRun, heard, once, settled, tick, until, wholeRun } from './proof.ts'
+import { openWorker, type Worker } from './running.ts'
+import { makeScene, type Scene } from './scene.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
+
+let server: NatsServer
+let home: Directory
+beforeAll(async () => {
+  server = await startNats()
+  home = await makeDirectory()
+})
+afterAll(async () => {
+  await server.stop()
+  await home.remove()
+})
+
+interface Stage {
+  scene: Scene
+  /** Works from now until the test ends. */
+  work(...options: Parameters<typeof openWorker> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<Worker>
+}
+
+async function onStage(prefix: string, act: (stage: Stage) => Promise<void>): Promise<void> {
+  const directory = join(home.path, prefix)
+  await mkdir(directory)
+  const scene = await makeScene(directory, { prefix })
+  await using stack = new AsyncDisposableStack()
+  await act({
+    scene,
+    async work(...options) {
+      const worker = await openWorker(server, scene.configuration, ...options)
+      stack.defer(worker.stop)
+      return worker
+    },
+  })
+}
+
+const only = (...names: string[]) => ({ functions: functions.filter(({ name }) => names.includes(name)) })
+/** A backup of the tree that nobody ever made. */
+const ghost = { id: 'docs-20200202T020000Z', source: 'docs', host: 'local' }
+
+/** Until another second has begun: ids differ by it. */
+async function nextSecond(): Promise<void> {
+  await sleep(1000 - (Date.now() % 1000) + 5)
+}
+
+async function dues({ cell }: Worker): Promise<string[]> {
+  return Object.keys(await subjects(cell, `${cell.prefix}.plan.due.*.docs.>`)).map(subject => subject.split('.').at(-1) ?? '')
+}
+
+requires('nats-server', 'rsync')('what comes while a source is busy', () => {
+  describe.concurrent('waits, is refused or is skipped', () => {
+    test('a due is refused while a run holds the source', () =>
+      onStage('refused', async ({ scene, work }) => {
+        const gate = Promise.withResolvers<void>()
+        const doom = { point: { step: 'export', at: 'start' }, strike: () => gate.promise }
+        const worker = await work({ functions: doomedFunctions(functions, doom) })
+        await tick(worker.cell, { sources: ['docs'] })
+        await heard(worker, events.snapshot.done, 'docs')
+        await nextSecond()
+        await tick(worker.cell, { sources: ['docs'], reason: 'again' })
+        const rejected = await heard(worker, events.plan.rejected, 'docs').finally(gate.resolve)
+        const [first = ''] = await dues(worker)
+        expect(rejected.error.message).toBe(`docs is being backed up: ${first} has not ended`)
+        const report = await heard(worker, events.report.done, 'docs')
+        await settled(worker)
+        await expectWholeRun(worker, scene, report, ['plan.rejected'])
+      }))
+
+    test('a due that has not begun is skipped once a newer one is planned', () =>
+      onStage('skipped', async ({ work }) => {
+        const planner = await work(only('plan'))
+        await tick(planner.cell, { sources: ['docs'] })
+        await until('the first is planned', async () => (await dues(planner)).length === 1 || undefined)
+        await nextSecond()
+        await tick(planner.cell, { sources: ['docs'] })
+        await until('the second is planned', async () => (await dues(planner)).length === 2 || undefined)
+        const [older = '', newer = ''] = (await dues(planner)).sort()
+        const worker = await work()
+        await until('both have ended', async () => ((await countFacts(worker, 'docs'))['report.done'] ?? 0) === 2 || undefined)
+        await settled(worker)
+        const skipped = await heard(worker, events.snapshot.skipped, 'docs')
+        expect(skipped).toMatchObject({ id: older, skipped: `overtaken by ${newer}` })
+        const facts = { ...once([...wholeRun, 'snapshot.skipped']), 'plan.due': 2, 'report.done': 2 }
+        expect(await countFacts(worker, 'docs')).toEqual(facts)
+        expect(await worker.cell.run.get('docs')).toBeUndefined()
+      }))
+
+    test('a hold whose release has settled is cleared by whoever finds it', () =>
+      onStage('cleared', async ({ scene, work }) => {
+        const worker = await work()
+        await say(worker, events.release.done({ ...ghost, released: [] }))
+        await worker.cell.run.create('docs', ghost.id)
+        await tick(worker.cell, { sources: ['docs'] })
+        const report = await until('the run has ended', async () =>
+          (await countFacts(worker, 'docs'))['report.done'] ? heard(worker, events.report.done, 'docs') : undefined,
+        )
+        await settled(worker)
+        const counts = await countFacts(worker, 'docs')
+        expect(counts).toEqual({ ...once(wholeRun), 'release.done': 2 })
+        expect(report.outcome).toBe('done')
+        expect(await worker.cell.run.get('docs')).toBeUndefined()
+        expect(scene.data).toContain('cleared')
+      }))
+
+    test('a hold whose release never settles keeps the source, and what is due begins once it does', () =>
+      onStage('held', async ({ scene, work }) => {
+        const planner = await work(only('plan'))
+        await tick(planner.cell, { sources: ['docs'] })
+        await until('it is planned', async () => (await dues(planner)).length === 1 || undefined)
+        await planner.cell.run.create('docs', ghost.id)
+        await nextSecond()
+        await tick(planner.cell, { sources: ['docs'] })
+        const { error } = await heard(planner, events.plan.rejected, 'docs')
+        expect(error.message).toContain(`${ghost.id} has not ended`)
+        const worker = await work()
+        await until('it was looked at and given back', async () => waited(worker))
+        expect((await countFacts(worker, 'docs'))['snapshot.done']).toBeUndefined()
+        expect((await worker.cell.run.get('docs'))?.value).toBe(ghost.id)
+        await say(worker, events.release.done({ ...ghost, released: [] }))
+        const report = await heard(worker, events.report.done, 'docs')
+        await settled(worker)
+        expect(report.outcome).toBe('done')
+        expect(await countFacts(worker, 'docs')).toEqual({ ...once([...wholeRun, 'plan.rejected']), 'release.done': 2 })
+        expect(await worker.cell.run.get('docs')).toBeUndefined()
+        expect(scene.data).toContain('held')
+      }))
+  })
+})
+
+async function say({ cell }: Worker, fact: ReturnType<typeof events.release.done>): Promise<void> {
+  await store(cell, fact, [], { speaker: 'test', cause: 'test', time: new Date(), mayStill: () => {} })
+}
+
+/** Waiting is counted, so that it is not taken for trying. */
+async function waited({ cell }: Worker): Promise<true | undefined> {
+  const jsm = await cell.connection.jetstreamManager()
+  const { num_redelivered, num_ack_pending } = await jsm.consumers.info(cell.stream, 'snapshot-plan-due-local')
+  return num_redelivered + num_ack_pending > 0 || undefined
+}
