@@ -142,7 +142,7 @@ async function explainStream(jsm: JetStreamManager, { name, subjects = [] }: Wan
   const owner = await jsm.streams.find(subjects[0] ?? '').catch(() => 'another stream')
   return new BusMismatch(
     `nats: ${subjects.join(' ')} belongs to ${owner}`,
-    'Give this cell a prefix of its own: nats.prefix.',
+    'Give this cell a prefix of its own: settings.prefix.',
     error,
   )
 }

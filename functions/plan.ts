@@ -7,6 +7,7 @@ import { holdEnds, otherHolder } from '../bus/hold.ts'
 import { InvalidInput, messageOf } from '../infra/errors.ts'
 import { readInventory } from '../infra/inventory.ts'
 import { backupId, dayIn } from '../infra/layout.ts'
+import * as refusals from '../infra/refusals.ts'
 import { slotsBetween } from '../infra/schedule.ts'
 import type { ProtectedSource } from '../infra/tools.ts'
 import { defineTickFunction, type FunctionContext } from './define.ts'
@@ -29,7 +30,8 @@ export default defineTickFunction({
     const { data, clock } = tick
     const age = Date.now() - cause.time.getTime()
     if (clock && age > CLOCK_TICK_AGE) return []
-    if (!clock && age > tools.configuration.settings.tickMaxAge) return [tooOld(data, context)]
+    if (!clock && age > tools.configuration.settings.tickMaxAge)
+      return [reject({}, refusals.tooOld(cause.time), context, JSON.stringify(data))]
     if (data.sources) return together(data.sources.map(source => asked(source, data, context)))
     if (data.plans) return triggered(data.plans, data, context)
     return together(Object.keys(tools.configuration.sources).map(source => scheduled(source, context)))
@@ -51,7 +53,11 @@ async function triggered(plans: string[], data: TickData, context: FunctionConte
   const sources = Object.entries(context.tools.configuration.sources)
   const mine = (own: string[]) => plans.filter(name => own.includes(name))
   const chosen = sources.filter(([, config]) => mine(config.plans).length > 0)
-  return together(chosen.map(([name, config]) => asked(name, data, context, mine(config.plans))))
+  const unknown = plans.filter(name => !Object.hasOwn(context.tools.configuration.plans, name))
+  const refused = unknown.length
+    ? [reject({}, refusals.noSuchPlan(unknown, Object.keys(context.tools.configuration.plans)), context, JSON.stringify(unknown))]
+    : []
+  return [...refused, ...(await together(chosen.map(([name, config]) => asked(name, data, context, mine(config.plans)))))]
 }
 
 /** What the schedule says. Slots stay due until the stream holds their fact: only then `planned` moves on. */
@@ -113,9 +119,9 @@ async function plan(
   const due = dueOf(source, plans, at, data, context)
   const concern = { source: name, host: config.host, id: due.id }
   const holder = await otherHolder(concern, context)
-  if (holder) return reject(concern, overlap(name, holder), context)
+  if (holder) return reject(concern, refusals.overlap(name, holder), context)
   const there = await context.find(events.plan.due, concern)
-  if (there && there.cause !== due.cause) return reject(concern, alreadyPlanned(there), context)
+  if (there && there.cause !== due.cause) return reject(concern, refusals.alreadyPlanned(there), context)
   await notePlanned(due, context)
   return events.plan.due(due)
 }
@@ -174,23 +180,4 @@ type Refused = { source?: string; host?: string; id?: string }
 function reject(concern: Refused, error: InvalidInput, { cause }: FunctionContext, input?: string): Planned {
   const failure: Failure = { ...failureOf(error), message: messageOf(error).slice(0, 4096) }
   return events.plan.rejected({ ...concern, error: failure, cause: cause.id, ...(input ? { input: input.slice(0, 1024) } : {}) })
-}
-
-function overlap(source: string, holder: string): InvalidInput {
-  return new InvalidInput(`${source} is being backed up: ${holder} has not ended`, {
-    hint: 'Ask again when it is done: holdfast status',
-  })
-}
-
-function alreadyPlanned({ id, mode, reason }: Due): InvalidInput {
-  const how = [mode && `mode ${mode}`, reason && `"${reason}"`].filter(Boolean).join(', ')
-  return new InvalidInput(`already planned as ${id}${how ? ` (${how})` : ''}`, { hint: `Follow it: holdfast status` })
-}
-
-function tooOld({ sources }: TickData, context: FunctionContext): Planned {
-  const at = context.cause.time.toISOString()
-  const error = new InvalidInput(`asked for at ${at}, which is too long ago to be meant now`, {
-    hint: 'Ask again, or raise settings.tickMaxAge.',
-  })
-  return reject({}, error, context, JSON.stringify(sources ?? []))
 }

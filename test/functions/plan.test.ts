@@ -58,6 +58,13 @@ describe('what is asked for', () => {
     expect(facts[0]?.data).toMatchObject({ error: { hint: 'Did you mean docs?' }, input: '"dosc"' })
   })
 
+  test('a plan that does not exist is refused by name, and the others are planned', async () => {
+    const stage = await openStage({ plans: { a: {} }, files: { docs: { plans: ['a'] } } })
+    const facts = await tick(stage, '2026-11-21T10:11:12Z', { plans: ['a', 'b', 'c'] })
+    expect(ids(facts)).toEqual(['docs-20261121T101112Z'])
+    expect(facts[0]?.data).toMatchObject({ error: { message: expect.stringContaining('"b", "c"'), hint: 'There is: a.' } })
+  })
+
   test('a trigger: every source of the plans, by those plans', async () => {
     const files = { docs: { plans: ['a', 'b'] }, mail: { plans: ['c'] }, zeus: { plans: ['b', 'c'] } }
     const stage = await openStage({ plans: { a: {}, b: {}, c: {} }, files })
@@ -83,7 +90,7 @@ describe('old ticks', () => {
     const asked = { data: { sources: ['docs'] }, clock: false }
     const facts = await handle(stage, '2026-11-21T02:00:00Z', asked, 3600_001)
     expect(refusals(facts)).toEqual(['asked for at 2026-11-21T02:00:00.000Z, which is too long ago to be meant now'])
-    expect(facts[0]?.data).toMatchObject({ input: '["docs"]', error: { hint: expect.stringContaining('tickMaxAge') } })
+    expect(facts[0]?.data).toMatchObject({ input: '{"sources":["docs"]}', error: { hint: expect.stringContaining('tickMaxAge') } })
     expect(ids(await handle(stage, '2026-11-21T02:00:00Z', asked, 3599_000))).toHaveLength(1)
   })
 
