@@ -56,3 +56,31 @@ async function isOver(holder: Holder, find: Bus['find']): Promise<boolean> {
 function nameOf({ id, request }: Holder): string {
   return request ? `${id} ${request}` : id
 }
+
+/** A run that has said nothing for so long is none: the bus it ran on is gone, ms. */
+const RUN_LIMIT = 7 * 24 * 3600_000
+
+export interface Work {
+  id: string
+  source: string
+  host: string
+  at: string
+  /** Verified or failed: past the part of its run that a bus which does not know it could still be at. */
+  proven: boolean
+}
+
+/** What whoever asks `isAtWork` has to read. */
+export const workEnds = [events.export.done, events.report.done]
+
+/** Whether a run or a restore is at work on a backup. */
+export async function isAtWork({ at, proven, ...backup }: Work, { run, find }: WorkBus): Promise<boolean> {
+  const [held] = (await run.get(backup.source))?.value.split(' ') ?? []
+  if (held === backup.id) return true
+  if (Date.now() - Date.parse(at) > RUN_LIMIT) return false
+  if (proven && !(await find(events.export.done, backup))) return false
+  return (await find(events.report.done, backup)) === undefined
+}
+
+interface WorkBus extends Pick<Bus, 'find'> {
+  run: Pick<Bus['run'], 'get'>
+}

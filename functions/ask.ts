@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { events, TickData } from '../bus/events.ts'
+import { isAtWork, workEnds } from '../bus/hold.ts'
 import type { Endpoint, RequestContext, RequestFunction } from '../bus/requests.ts'
 import { InvalidInput } from '../infra/errors.ts'
 import { locate } from '../infra/find.ts'
@@ -40,7 +41,7 @@ export const ask: RequestFunction<Tools> = {
   on: 'requests',
   emits: [events.ask.restore],
   hears: [events.plan.due, events.plan.rejected],
-  reads: [events.report.done],
+  reads: workEnds,
   remembers: ['run'],
   endpoints: [
     endpoint('run', TickData, run),
@@ -114,18 +115,19 @@ async function verify({ id, vault }: z.infer<typeof VerifyRequest>, { tools, sig
   return { id: backup.manifest.id, place: place.name, directory: backup.directory, checks }
 }
 
-async function prune({ source, dryRun }: z.infer<typeof PruneRequest>, { tools, find }: Context) {
+async function prune({ source, dryRun }: z.infer<typeof PruneRequest>, { tools, ...bus }: Context) {
   const names = source === undefined ? Object.keys(tools.configuration.sources) : [source]
-  return Promise.all(names.map(name => pruneSource(name, dryRun, tools, find)))
+  return Promise.all(names.map(name => pruneSource(name, dryRun, tools, bus)))
 }
 
-async function pruneSource(name: string, dryRun: boolean, tools: Tools, find: Context['find']) {
+async function pruneSource(name: string, dryRun: boolean, tools: Tools, bus: Pick<Context, 'run' | 'find'>) {
   const source = tools.source(name)
   const host = source.config.host
   const { places, problems } = await planRotation({
     tools,
     source,
-    inProgress: async ({ manifest: { id } }) => (await find(events.report.done, { id, source: name, host })) === undefined,
+    inProgress: ({ manifest: { id, at }, verified, failed }) =>
+      isAtWork({ id, source: name, host, at, proven: Boolean(verified ?? failed) }, bus),
   })
   const results = []
   for (const place of places) {

@@ -1,21 +1,22 @@
 /** Drops what retention no longer keeps, here and in the vaults. What a required vault still lacks stays. */
 import { events } from '../bus/events.ts'
+import { isAtWork, workEnds } from '../bus/hold.ts'
 import type { Backup } from '../infra/inventory.ts'
 import { planRotation, rotate } from '../infra/rotation.ts'
-import { defineFunction, type FunctionContext } from './define.ts'
-
-/** A run that has said nothing for so long is none: the bus it ran on is gone, ms. */
-const RUN_LIMIT = 7 * 24 * 3600_000
+import { defineFunction } from './define.ts'
 
 export default defineFunction({
   name: 'prune',
   on: [events.replicate.done, events.replicate.failed],
   emits: [events.prune.done],
-  reads: [events.report.done],
+  reads: workEnds,
+  remembers: ['run'],
   async handle(backup, context) {
     const exported = events.export.done.schema.parse(backup)
     const source = context.tools.source(exported.source)
-    const inProgress = (other: Backup) => isOpen(other, exported.host, context)
+    const { host } = exported
+    const inProgress = ({ manifest: { id, source, at }, verified, failed }: Backup) =>
+      isAtWork({ id, source, host, at, proven: Boolean(verified ?? failed) }, context)
     const { places, problems } = await planRotation({ tools: context.tools, source, inProgress })
     const pruned = []
     for (const place of places) {
@@ -34,9 +35,3 @@ export default defineFunction({
     })
   },
 })
-
-/** Neither verified nor failed, and its run has not been reported: somebody is still at work on it. */
-async function isOpen({ manifest: { id, source, at } }: Backup, host: string, { find }: FunctionContext): Promise<boolean> {
-  if (Date.now() - Date.parse(at) > RUN_LIMIT) return false
-  return (await find(events.report.done, { id, source, host })) === undefined
-}

@@ -79,7 +79,13 @@ async function decisions(
 ): Promise<Decision[]> {
   const busy = new Set<Backup>()
   for (const backup of backups) if (!backup.verified && !backup.failed && (await inProgress(backup))) busy.add(backup)
-  return decide(backups, { ...rules, inProgress: backup => busy.has(backup) })
+  for (;;) {
+    const decided = decide(backups, { ...rules, inProgress: backup => busy.has(backup) })
+    const before = busy.size
+    // Verified ones may still be copied or be restored; it is asked of those alone that would go.
+    for (const { backup, keep } of decided) if (!keep && (await inProgress(backup))) busy.add(backup)
+    if (busy.size === before) return decided
+  }
 }
 
 /** Removes what the decisions let go. Returns the ids that went and what could not be removed. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { events } from '../../bus/events.ts'
+import { isAtWork } from '../../bus/hold.ts'
 import { HoldfastError } from '../../infra/errors.ts'
 import type { Backup } from '../../infra/inventory.ts'
 import { type PlaceRotation, planRotation, rotate } from '../../infra/rotation.ts'
@@ -66,11 +66,16 @@ async function prunePlace(source: string, place: PlaceRotation, dryRun: boolean,
 }
 
 /** The bus knows whether a run has ended. Where a configured one is away, somebody may be at work all the same. */
-async function inProgress({ manifest: { id, source } }: Backup, session: Session): Promise<boolean> {
+async function inProgress({ manifest: { id, source, at }, verified, failed }: Backup, session: Session): Promise<boolean> {
   const bus = await session.bus()
-  if (!bus) return session.configuration.nats !== undefined
+  const proven = Boolean(verified ?? failed)
+  if (!bus) return !proven && session.configuration.nats !== undefined
   const host = session.tools.source(source).config.host
-  return (await bus.find(events.report.done, { id, source, host })) === undefined
+  const get = async (name: string) => {
+    const value = await bus.holderOf(name)
+    return value === undefined ? undefined : { value, revision: 0 }
+  }
+  return isAtWork({ id, source, host, at, proven }, { run: { get }, find: bus.find })
 }
 
 function print(pruned: readonly Pruned[], dryRun: boolean): void {

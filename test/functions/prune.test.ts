@@ -100,6 +100,21 @@ test.each(rules)('never goes: what %s', async (_, given) => {
   expect((await pruned(stage)).days).toEqual([28, 30])
 })
 
+test('never goes: what is being restored, however old it is', async () => {
+  const stage = await rotated()
+  await made(stage, 20)
+  await stage.run.put('docs', `${await made(stage, 21)} r1`)
+  expect((await pruned(stage)).days).toEqual([21, 30])
+})
+
+test('never goes: what a run is still copying; what a bus before this one began is over', async () => {
+  const stage = await rotated()
+  await made(stage, 28, { open: true })
+  await made(stage, 29, { open: true })
+  stage.store(events.export.done((await exportedBackup(stage, '2026-11-29T02:00:00.000Z')).exported))
+  expect((await pruned(stage)).days).toEqual([29, 30])
+})
+
 test('never goes: the newest verified one, whatever failed since', async () => {
   const stage = await rotated()
   await made(stage, 20)
