@@ -20,6 +20,8 @@ export interface EventKind<Data extends Concern = Concern, Type extends string =
   readonly once: boolean
   /** The data's field that is the seventh token of the subject, for what may repeat for one backup. */
   readonly seventh: string | undefined
+  /** The data's field that, with the backup, makes two facts the same, whoever says them; undefined: each cause says its own. */
+  readonly same: string | undefined
 }
 
 /** Called with data it makes the fact: `events.export.done({ … })`. */
@@ -38,16 +40,17 @@ export type FactOf<E> = E extends EventKind<infer Data, infer Type> ? Fact<Data,
 export interface EventOptions {
   once?: boolean
   seventh?: string
+  same?: string
 }
 
 export function defineEvent<Data extends Concern, Step extends string, Outcome extends string>(
   step: Step,
   outcome: Outcome,
   schema: z.ZodType<Data>,
-  { once = false, seventh }: EventOptions = {},
+  { once = false, seventh, same }: EventOptions = {},
 ): Event<Data, `${Step}.${Outcome}`> {
   const type: `${Step}.${Outcome}` = `${step}.${outcome}`
-  const kind = { step, outcome, type, schema, once, seventh }
+  const kind = { step, outcome, type, schema, once, seventh, same }
   return Object.assign((data: Data) => ({ event: kind, data }), kind)
 }
 
@@ -84,12 +87,12 @@ export function filterOf(prefix: string, event: EventKind, host: string): string
   return `${prefix}.${event.type}.${host}.>`
 }
 
-/** All outcomes of one step of one backup share one id, so that the stream keeps the first; what may repeat is one per cause. */
+/** All outcomes of one step of one backup share one id, so that the stream keeps the first; what may repeat is mostly one per cause. */
 export function messageId(fact: Fact, cause: string): string {
   const { event, data } = fact
   if (isSettling(fact)) return `${event.step}.${data.id}`
   const seventh = event.seventh ? `.${tokenOf(data, event.seventh)}` : ''
-  return `${event.type}.${data.host ?? '_'}.${data.source ?? '_'}.${data.id ?? '_'}${seventh}.${cause}`
+  return `${event.type}.${data.host ?? '_'}.${data.source ?? '_'}.${data.id ?? '_'}${seventh}.${event.same ? tokenOf(data, event.same) : cause}`
 }
 
 /** Whether this fact settles a step of a run. A message that named no backup settles nothing. */

@@ -55,6 +55,7 @@ export const events = {
         to: moment,
         planned: moment,
       }),
+      { same: 'plan' },
     ),
     failed: defineEvent('plan', 'failed', failed(z.object({ cause: z.string() }))),
   },

@@ -121,6 +121,8 @@ async function plan(
   const holder = await otherHolder(concern, context)
   if (holder) return reject(concern, refusals.overlap(name, holder), context)
   const there = await context.find(events.plan.due, concern)
+  // A slot that another tick has planned meanwhile is planned; who asks for something of their own hears that they do not get it.
+  if (there && isScheduled(data)) return events.plan.due(there)
   if (there && there.cause !== due.cause) return reject(concern, refusals.alreadyPlanned(there), context)
   await notePlanned(due, context)
   return events.plan.due(due)
@@ -154,8 +156,12 @@ function dueOf(
     ...(mode ? { mode } : {}),
     ...(keep ? { keep } : {}),
     ...(reason ? { reason } : data.cause ? { reason: `triggered by ${data.cause}` } : {}),
-    ...(data.sources || data.plans ? {} : expires),
+    ...(isScheduled(data) ? expires : {}),
   }
+}
+
+function isScheduled({ sources, plans }: TickData): boolean {
+  return sources === undefined && plans === undefined
 }
 
 /** The newest due of a source: an older one that has not begun is overtaken by it. */
