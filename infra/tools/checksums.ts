@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { HoldfastError, messageOf, VerificationFailed } from '../errors.ts'
-import type { Host } from '../hosts/host.ts'
+import type { Argv, Host } from '../hosts/host.ts'
 import type { Artifact, Check, Manifest } from '../manifest.ts'
+import { sha256Command } from './sha256.ts'
 
 /** Kept well below what any kernel takes as one command's arguments. */
 const MAXIMUM_ARGUMENT_BYTES = 64 * 1024
@@ -65,13 +66,30 @@ async function hashesOf(host: Host, sizes: Map<string, number>, signal: AbortSig
   const paths = [...sizes.keys()]
   const small = paths.filter(path => (sizes.get(path) ?? 0) <= SMALL)
   const hashes = new Map(await Promise.all(small.map(path => hashSmall(host, path))))
-  for (const batch of batches(paths.filter(path => !hashes.has(path)))) {
-    const { stdout, stderr } = await host.run(['sha256sum', '-b', '--', ...batch], { okCodes: [0, 1], ...(signal && { signal }) })
-    for (const [path, hash] of parseChecksums(stdout)) hashes.set(path, hash)
-    const unread = batch.filter(path => !hashes.has(path))
-    if (unread.length) throw new Unreadable(`${some(unread)} cannot be read: ${stderr.trim().split('\n').slice(-5).join('\n')}`)
-  }
+  const large = paths.filter(path => !hashes.has(path))
+  for (const batch of batches(large.filter(isPlain))) await hashLarge(host, await sha256Command(host), batch, hashes, signal)
+  for (const batch of batches(large.filter(path => !isPlain(path)))) await hashLarge(host, exact, batch, hashes, signal)
   return hashes
+}
+
+/** Escapes names so that every one can be read back; the quicker one does not. */
+const exact: Argv = ['sha256sum', '-b']
+
+function isPlain(path: string): boolean {
+  return !/[\\\n\r]/.test(path)
+}
+
+async function hashLarge(
+  host: Host,
+  command: Argv,
+  batch: string[],
+  hashes: Map<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { stdout, stderr } = await host.run([...command, ...batch], { okCodes: [0, 1], ...(signal && { signal }) })
+  for (const [path, hash] of parseChecksums(stdout)) hashes.set(path, hash)
+  const unread = batch.filter(path => !hashes.has(path))
+  if (unread.length) throw new Unreadable(`${some(unread)} cannot be read: ${stderr.trim().split('\n').slice(-5).join('\n')}`)
 }
 
 async function hashSmall(host: Host, path: string): Promise<[path: string, sha256: string]> {
@@ -87,7 +105,7 @@ async function hashSmall(host: Host, path: string): Promise<[path: string, sha25
   }
 }
 
-/** What `sha256sum` prints, as path and hash. A line that begins with a backslash has its name escaped. */
+/** What `sha256sum` prints, and OpenSSL for plain names, as path and hash. A line that begins with a backslash has its name escaped. */
 export function parseChecksums(text: string): [path: string, sha256: string][] {
   const lines = text.split('\n').filter(line => line !== '')
   return lines.map(line => {

@@ -22,6 +22,15 @@ test('any name is hashed, in the order asked', async () => {
   expect(await hashFiles(host, directory, names)).toEqual(expected)
 })
 
+test('any name of a file too large for us is hashed by the host', async () => {
+  const directory = await temporaryDirectory()
+  const names = ['-c', 'plain', 'new\nline', 'back\\slash', 'slash\\n', 'return\r', ' space ', '*star', 'ü']
+  const contentOf = (name: string) => name.repeat(70_000)
+  for (const name of names) await writeFile(join(directory, name), contentOf(name))
+  const hashed = await hashFiles(host, directory, names)
+  expect(hashed.map(({ sha256 }) => sha256)).toEqual(names.map(name => sha256(contentOf(name))))
+})
+
 test('thousands of files are hashed', async () => {
   const directory = await temporaryDirectory()
   const names = Array.from({ length: 1500 }, (_, index) => `${index}-${'x'.repeat(200)}`)
