@@ -8,10 +8,12 @@ export interface Row {
   peer?: number
   /** `ours / peer`. */
   ratio?: number
-  /** What the ratio, or without a peer our own figure, has to keep. */
-  limit?: { atMost: number } | { atLeast: number }
+  limit?: Limit
   unit: string
 }
+
+/** Kept by the ratio; by our own figure where there is no peer, or where `of` says so because the peer only gives the measure. */
+export type Limit = ({ atMost: number } | { atLeast: number }) & { of?: 'ours' }
 
 /** A file `bench/<name>.bench.ts` exports these two. */
 export interface Bench {

@@ -18,14 +18,21 @@ export function table(rows: readonly Row[]): string {
 }
 
 /** Whether the row keeps its limit; undefined where it has none. */
-export function keeps({ ours, ratio = ours, limit }: Row): boolean | undefined {
+export function keeps(row: Row): boolean | undefined {
+  const { limit } = row
   if (!limit) return undefined
-  return 'atMost' in limit ? ratio <= limit.atMost : ratio >= limit.atLeast
+  const judged = ofOurs(row) ? row.ours : (row.ratio ?? row.ours)
+  return 'atMost' in limit ? judged <= limit.atMost : judged >= limit.atLeast
+}
+
+function ofOurs({ limit, ratio }: Row): boolean {
+  return limit?.of === 'ours' || ratio === undefined
 }
 
 function cells(row: Row): string[] {
   const { claim, ours, peer, ratio, limit, unit } = row
-  const bound = limit && ('atMost' in limit ? `≤ ${figure(limit.atMost)}` : `≥ ${figure(limit.atLeast)}`)
+  const bound =
+    limit && ('atMost' in limit ? `≤ ${figure(limit.atMost)}` : `≥ ${figure(limit.atLeast)}`) + (ofOurs(row) ? ` ${unit}` : '')
   const verdict = { true: 'kept', false: 'missed', undefined: '' }[String(keeps(row))]
   return [
     claim,

@@ -25,14 +25,20 @@ test('a row is judged by its ratio, or without a peer by its own figure', () => 
   expect(keeps({ claim: 'a', ours: 1, unit: 's' })).toBeUndefined()
 })
 
+test('a row with a peer may be judged by its own figure all the same', () => {
+  const row = { claim: 'a', ours: 30, peer: 3, ratio: 10, unit: 'ms' }
+  expect(keeps({ ...row, limit: { atMost: 40, of: 'ours' } })).toBe(true)
+  expect(keeps({ ...row, limit: { atMost: 9 } })).toBe(false)
+})
+
 test('the table lines up', () => {
   const rows = [
     { claim: 'files against tar', ours: 1.2345, peer: 1.1, ratio: 1.122, limit: { atMost: 1.15 }, unit: 's' },
     { claim: 'idle', ours: 81, limit: { atMost: 120 }, unit: 'MB' },
   ]
   expect(table(rows).split('\n')).toEqual([
-    'claim                ours   peer  ratio   limit',
-    'files against tar  1.23 s  1.1 s   1.12  ≤ 1.15  kept',
-    'idle                81 MB                 ≤ 120  kept',
+    'claim                ours   peer  ratio     limit',
+    'files against tar  1.23 s  1.1 s   1.12    ≤ 1.15  kept',
+    'idle                81 MB                ≤ 120 MB  kept',
   ])
 })
