@@ -63,6 +63,7 @@ export async function answerRequests<Tools>(
       },
     })
   }
+  await heard(cell)
   return service
 }
 
@@ -139,8 +140,7 @@ async function tickAndHear(cell: Cell, hears: readonly EventKind[], data: TickDa
     const cause = `tick-${seq}`
     const mine = () => heard.filter(fact => 'cause' in fact.data && fact.data.cause === cause)
     await untilPlanned(cell, seq, () => mine().length >= (data.sources?.length ?? Number.POSITIVE_INFINITY))
-    // What was stored before the acknowledgement is on its way to us; flush may never settle across a cut.
-    await Promise.race([cell.connection.flush(), sleep(1000)])
+    await heard(cell)
     return { cause, facts: mine() }
   } finally {
     for (const subscription of subscriptions) subscription.unsubscribe()
@@ -155,6 +155,11 @@ function hear({ prefix, log }: Cell, event: EventKind, { subject, data }: Msg, h
     if (!(error instanceof MalformedFact)) throw error
     log.warn({ err: error, subject }, 'not a fact of ours')
   }
+}
+
+/** The server has what we sent, and we what it had sent by then. Not waited for across a cut, where flush may never settle. */
+async function heard({ connection }: Cell): Promise<void> {
+  await Promise.race([connection.flush(), sleep(1000, undefined, { ref: false })])
 }
 
 async function untilPlanned(cell: Cell, sequence: number, heardAll: () => boolean): Promise<void> {
