@@ -63,7 +63,7 @@ export async function answerRequests<Tools>(
       },
     })
   }
-  await heard(cell)
+  await caughtUp(cell)
   return service
 }
 
@@ -140,7 +140,7 @@ async function tickAndHear(cell: Cell, hears: readonly EventKind[], data: TickDa
     const cause = `tick-${seq}`
     const mine = () => heard.filter(fact => 'cause' in fact.data && fact.data.cause === cause)
     await untilPlanned(cell, seq, () => mine().length >= (data.sources?.length ?? Number.POSITIVE_INFINITY))
-    await heard(cell)
+    await caughtUp(cell)
     return { cause, facts: mine() }
   } finally {
     for (const subscription of subscriptions) subscription.unsubscribe()
@@ -158,7 +158,7 @@ function hear({ prefix, log }: Cell, event: EventKind, { subject, data }: Msg, h
 }
 
 /** The server has what we sent, and we what it had sent by then. Not waited for across a cut, where flush may never settle. */
-async function heard({ connection }: Cell): Promise<void> {
+async function caughtUp({ connection }: Cell): Promise<void> {
   await Promise.race([connection.flush(), sleep(1000, undefined, { ref: false })])
 }
 
