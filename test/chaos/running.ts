@@ -32,7 +32,8 @@ export async function openWatcher(address: Address, configuration: Configuration
     cell,
     tools,
     async stop() {
-      await connection.close()
+      // Not closed at once: the client's pulls would go on and complain.
+      await connection.drain()
       await tools.close()
     },
   }
