@@ -48,14 +48,20 @@ export function unfinished(name: string): { of: string; state: 'partial' | 'remo
 
 /** The calendar date of a moment in a time zone: `2026-11-21`. */
 export function dayIn(zone: string, at: Date): string {
-  const parts = new Intl.DateTimeFormat('en-CA', {
-    timeZone: zone,
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-  }).formatToParts(at)
+  const parts = calendarOf(zone).formatToParts(at)
   const part = (type: string) => parts.find(({ type: found }) => found === type)?.value ?? ''
   return `${part('year')}-${part('month')}-${part('day')}`
+}
+
+const calendars = new Map<string, Intl.DateTimeFormat>()
+
+/** Kept: making one costs a hundred times as much as asking it. */
+function calendarOf(timeZone: string): Intl.DateTimeFormat {
+  const kept = calendars.get(timeZone)
+  if (kept) return kept
+  const calendar = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' })
+  calendars.set(timeZone, calendar)
+  return calendar
 }
 
 function compact(at: Date): string {
