@@ -6,10 +6,10 @@ import { performance } from 'node:perf_hooks'
 import type { JsMsg } from 'nats'
 import type { Cell } from './cell.ts'
 import { contextOf } from './context.ts'
-import { type Concern, concernOf, decode, type EventKind, type Fact, MalformedFact } from './event.ts'
+import { type Concern, concernOf, decode, type EventKind, type Fact, MalformedFact, subjectOf } from './event.ts'
 import type { Failure } from './events.ts'
 import { firstStored, store } from './facts.ts'
-import { failureOf, isRetryable, retryDelay } from './failure.ts'
+import { failureOf, isRetryable, retryDelay, WorkerDied } from './failure.ts'
 import { type AnyFunction, type Context, NotYet, PartlyDone, TICK } from './function.ts'
 import { acquireLease, type Lease } from './lease.ts'
 import { type InHand, inHand } from './message.ts'
@@ -34,6 +34,8 @@ interface Job<Tools> extends Delivery<Tools> {
   cause: string
   attempt: number
   lease: Lease
+  /** The step is stored as failed: only its traces are to be withdrawn. */
+  undone: boolean
   /** Calls the function with the data that was read. */
   handle(context: Context<Tools>): Promise<Fact | Fact[]>
   withdraw(context: Context<Tools>): Promise<void>
@@ -51,12 +53,15 @@ export async function deliver<Tools>(delivery: Delivery<Tools>, message: JsMsg):
   const hand = inHand(cell, message)
   const outcomes = outcomesOf(fn)
   const { concern, cause, handle, withdraw } = read(delivery, message)
-  if (message.redelivered && (await firstStored(cell, outcomes.settling(concern), concern))) return hand.done()
+  const stored = message.redelivered ? await firstStored(cell, outcomes.settling(concern), concern) : undefined
+  // What an earlier try left of a step that failed has to go, once nobody works on it.
+  const undone = stored?.subject === subjectOf(cell.prefix, { event: outcomes.failed, data: concern })
+  if (stored && !undone) return hand.done()
   const attempt = await hand.attempts()
   const lease = await acquireLease(cell.work, leaseKey(fn.name, concern, hand), cell.worker, cell.lease)
   if (!lease) return hand.wait(jitter(Math.min(cell.times.ackWait / 3, 10_000)))
   try {
-    await work({ ...delivery, hand, outcomes, concern, cause, attempt, lease, handle, withdraw })
+    await work({ ...delivery, hand, outcomes, concern, cause, attempt, lease, undone, handle, withdraw })
   } finally {
     await lease.release()
   }
@@ -91,8 +96,8 @@ async function work<Tools>(job: Job<Tools>): Promise<void> {
     void lease.renew().then(proven => proven && hand.stillWorking())
   }, cell.times.heartbeat)
   try {
-    if (attempt > triesOf(job)) throw new WorkerDied(fn.name, attempt - 1)
-    const facts = [await job.handle(context)].flat()
+    if (attempt > triesOf(job) && !job.undone) throw new WorkerDied(fn.name, attempt - 1)
+    const facts = job.undone ? [] : [await job.handle(context)].flat()
     await settle(job, facts, context, performance.now() - started)
     lease.signal.throwIfAborted()
     hand.done()
@@ -108,10 +113,11 @@ async function work<Tools>(job: Job<Tools>): Promise<void> {
 /** Publishes in order. Where another outcome was stored first, ours is withdrawn. */
 async function settle<Tools>(job: Job<Tools>, facts: Fact[], context: Context<Tools>, elapsed: number): Promise<void> {
   const { cell, lease, outcomes, concern } = job
-  if (lease.doubtful || elapsed > cell.times.ackWait) {
-    if (await firstStored(cell, outcomes.settling(concern), concern)) return
-  }
+  const look = job.undone || lease.doubtful || elapsed > cell.times.ackWait
+  const stored = look ? await firstStored(cell, outcomes.settling(concern), concern) : undefined
+  if (stored && facts.some(fact => subjectOf(cell.prefix, fact) === stored.subject)) return
   await lease.prove()
+  if (stored) return await job.withdraw(context)
   if (job.fn.on === TICK) await Promise.all(facts.map(fact => speak(job, fact)))
   else for (const fact of facts) if (await speak(job, fact)) await job.withdraw(context)
 }
@@ -162,16 +168,6 @@ async function sayRetrying<Tools>(job: Job<Tools>, error: unknown): Promise<void
   const { host, source, id } = concern
   const data: Concern & FailureData = { host, source, id, error: failureOf(error), attempts: attempt }
   await speak({ ...job, cause: `${job.cause}.${attempt}` }, { event: outcomes.retrying, data })
-}
-
-/** A message that kills its worker ends in `.failed`, not in a loop. */
-class WorkerDied extends Error {
-  override name = 'WorkerDied'
-  readonly retryable = false
-  readonly hint = 'See the log of the worker for what ended it (out of memory, power, kill), then ask for the backup again.'
-  constructor(step: string, times: number) {
-    super(`${step}: the worker that handled this died or lost the bus ${times} times`)
-  }
 }
 
 function triesOf<Tools>({ fn, cell }: Job<Tools>): number {

@@ -35,3 +35,13 @@ export async function together<F extends Fact>(works: readonly Promise<F[]>[]): 
     cause: errors[0],
   })
 }
+
+/** A message that kills its worker ends in `.failed`, not in a loop. */
+export class WorkerDied extends Error {
+  override name = 'WorkerDied'
+  readonly retryable = false
+  readonly hint = 'See the log of the worker for what ended it (out of memory, power, kill), then ask for the backup again.'
+  constructor(step: string, times: number) {
+    super(`${step}: the worker that handled this died or lost the bus ${times} times`)
+  }
+}

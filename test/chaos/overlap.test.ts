@@ -1,7 +1,8 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Fact } from '../../bus/event.ts'
 import { events } from '../../bus/events.ts'
 import { store } from '../../bus/facts.ts'
 import { streamNames } from '../../bus/streams.ts'
@@ -104,6 +105,23 @@ requires('nats-server', 'rsync')('what comes while a source is busy', () => {
         await expectSameTree(join(scene.data, 'docs'), join(scene.original, 'docs'))
       }))
 
+    test('a backup that was called failed before it was done is taken away by whoever gets its message next', () =>
+      onStage('called-failed', async ({ scene, work }) => {
+        const doom = { point: { step: 'export', at: 'end' }, strike: () => callFailed() }
+        const worker = await work({ functions: doomedFunctions(functions, doom) })
+        const callFailed = async () => {
+          const { id, source, host, day, root } = await heard(worker, events.snapshot.done, 'docs')
+          const error = { name: 'Error', message: 'somebody else gave up', retryable: false }
+          await say(worker, events.export.failed({ id, source, host, day, root, error, attempts: 3 }))
+          throw new Error('this worker is not heard')
+        }
+        await tick(worker.cell, { sources: ['docs'] })
+        expect(await heard(worker, events.report.done, 'docs')).toMatchObject({ outcome: 'failed', ended: 'export.failed' })
+        await settled(worker)
+        const names = await readdir(join(scene.directory, 'backups'))
+        expect(names).toEqual(['2020-01-01'])
+      }))
+
     test('a due that has not begun is skipped once a newer one is planned', () =>
       onStage('skipped', async ({ work }) => {
         const planner = await work(only('plan'))
@@ -161,7 +179,7 @@ requires('nats-server', 'rsync')('what comes while a source is busy', () => {
   })
 })
 
-async function say({ cell }: Worker, fact: ReturnType<typeof events.release.done>): Promise<void> {
+async function say({ cell }: Worker, fact: Fact): Promise<void> {
   await store(cell, fact, [], { speaker: 'test', cause: 'test', time: new Date(), mayStill: () => {} })
 }
 

@@ -2,8 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Orders } from './worker.ts'
 
@@ -21,7 +20,7 @@ const MARK = 'HOLDFAST_CHAOS'
 export async function startDoomed(directory: string, orders: Orders): Promise<Doomed> {
   const file = join(directory, 'orders.json')
   await writeFile(file, JSON.stringify(orders))
-  const env = { ...process.env, [MARK]: directory, NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-chaos-cache') }
+  const env = { ...process.env, [MARK]: directory, NODE_COMPILE_CACHE: join(dirname(directory), 'compiled') }
   const child = spawn(process.execPath, [join(import.meta.dirname, 'worker.ts'), file], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
