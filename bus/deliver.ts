@@ -11,7 +11,7 @@ import type { Failure } from './events.ts'
 import { firstStored, store } from './facts.ts'
 import { failureOf, isRetryable, retryDelay, WorkerDied } from './failure.ts'
 import { type AnyFunction, type Context, NotYet, PartlyDone, TICK } from './function.ts'
-import { acquireLease, type Lease } from './lease.ts'
+import { acquireLease, type Lease, OwnershipLost } from './lease.ts'
 import { type InHand, inHand } from './message.ts'
 import { type EventStep, outcomesOf } from './outcomes.ts'
 import { parseTick } from './tick.ts'
@@ -62,6 +62,10 @@ export async function deliver<Tools>(delivery: Delivery<Tools>, message: JsMsg):
   if (!lease) return hand.wait(jitter(Math.min(cell.times.ackWait / 3, 10_000)))
   try {
     await work({ ...delivery, hand, outcomes, concern, cause, attempt, lease, undone, handle, withdraw })
+  } catch (error) {
+    // Lost while the failure was being said: the next owner says it.
+    if (!(error instanceof OwnershipLost)) throw error
+    cell.log.warn({ err: error, step: fn.name, backup: concern.id }, 'not ours any more: stopped without a word')
   } finally {
     await lease.release()
   }
