@@ -14,7 +14,8 @@ const REST = 10_000
 export async function idleWorker(): Promise<Row[]> {
   await using place = await diskPlace()
   const options = await configure(place.path)
-  const worker = execa(process.execPath, [holdfast, 'up', '--log', 'error', ...options], { reject: false, stdio: 'ignore' })
+  await startOnce(options)
+  const worker = up(options)
   const bare = execa(process.execPath, ['--eval', 'setTimeout(() => {}, 3600_000)'], { reject: false, stdio: 'ignore' })
   try {
     await running(options)
@@ -37,6 +38,21 @@ export async function idleWorker(): Promise<Row[]> {
     bare.kill()
     worker.kill()
     await Promise.all([bare, worker])
+  }
+}
+
+function up(options: string[]) {
+  return execa(process.execPath, [holdfast, 'up', '--log', 'error', ...options], { reject: false, stdio: 'ignore' })
+}
+
+/** The first start after a change of the sources compiles them, and keeps the compiler in memory; what is built needs none. */
+async function startOnce(options: string[]): Promise<void> {
+  const worker = up(options)
+  try {
+    await running(options)
+  } finally {
+    worker.kill()
+    await worker
   }
 }
 
