@@ -90,7 +90,10 @@ describe('old ticks', () => {
     const asked = { data: { sources: ['docs'] }, clock: false }
     const facts = await handle(stage, '2026-11-21T02:00:00Z', asked, 3600_001)
     expect(refusals(facts)).toEqual(['asked for at 2026-11-21T02:00:00.000Z, which is too long ago to be meant now'])
-    expect(facts[0]?.data).toMatchObject({ input: '{"sources":["docs"]}', error: { hint: expect.stringContaining('tickMaxAge') } })
+    expect(facts[0]?.data).toMatchObject({
+      input: '{"sources":["docs"]}',
+      error: { hint: expect.stringContaining('tickMaxAge') },
+    })
     expect(ids(await handle(stage, '2026-11-21T02:00:00Z', asked, 3599_000))).toHaveLength(1)
   })
 

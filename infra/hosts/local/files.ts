@@ -80,10 +80,24 @@ export async function statFile(path: string, follow = true): Promise<Entry | und
   return stats && entryOf(basename(path), stats)
 }
 
+/** One after the other: Node's own `recursive` never comes back from a file system that takes no directories, such as /proc. */
 export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode })
-  if (first === undefined) return
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
+  if (await made(path, mode)) return
+  await makeDirectory(dirname(path), mode)
+  if (!(await made(path, mode))) throw new HoldfastError(`${path}: the directory around it vanished`)
+}
+
+/** False where the directory around it is missing. */
+async function made(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return true
+    if (codeOf(error) === 'ENOENT' && !(await orIfMissing(stat(dirname(path)), undefined))) return false
+    throw error
+  }
+  await syncDirectory(dirname(path))
+  return true
 }
 
 export async function renameFile(from: string, to: string): Promise<void> {

@@ -27,6 +27,11 @@ requires('setpriv')('when Holdfast is killed', () => {
   })
 })
 
+test('a file system that takes no directories is an error, not an endless wait', async () => {
+  const { host } = await open()
+  await expect(host.makeDirectory('/proc/holdfast/deeper')).rejects.toThrow('cannot make the directory /proc/holdfast/deeper')
+})
+
 test('a daemon that keeps our pipes does not keep us', async () => {
   const { host, directory } = await open()
   const file = join(directory, 'pid')
