@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type Exported, events, type Snapshotted } from '../bus/events.ts'
 import { cleanUnfinished, hold, removeBackup } from '../infra/backups.ts'
+import { HoldfastError } from '../infra/errors.ts'
 import type { Host } from '../infra/hosts/host.ts'
 import { readBackup } from '../infra/inventory.ts'
 import { backupDirectory, directoryName, MANIFEST, partialDirectory, RESTORE } from '../infra/layout.ts'
@@ -31,7 +32,9 @@ export default defineFunction({
     return events.export.done(exported)
   },
   async withdraw(snapshotted, { tools }) {
-    await removeBackup(tools.source(snapshotted.source).host, backupDirectory(snapshotted.root, snapshotted))
+    const { host } = tools.source(snapshotted.source)
+    const directory = backupDirectory(snapshotted.root, snapshotted)
+    if ((await readBackup(host, directory))?.manifest.id === snapshotted.id) await removeBackup(host, directory)
   },
 })
 
@@ -39,6 +42,11 @@ export default defineFunction({
 async function exportedBy(host: Host, directory: string, snapshotted: Snapshotted): Promise<Exported | undefined> {
   const backup = await readBackup(host, directory)
   if (!backup) return undefined
+  if (backup.manifest.id !== snapshotted.id)
+    throw new HoldfastError(`${directory} holds ${backup.manifest.id}, not ${snapshotted.id}`, {
+      retryable: false,
+      hint: 'Somebody moved or edited it. Move it away, and ask for the backup again.',
+    })
   const { bytes, artifacts, warnings, parent, consistency } = backup.manifest
   return { ...snapshotted, directory, manifest: backup.digest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
 }
@@ -48,7 +56,7 @@ async function openPartial(host: Host, backup: Snapshotted, { fence, redelivered
   if (redelivered)
     await cleanUnfinished(host, backup.root, {
       source: backup.source,
-      backup: { day: backup.day, name: directoryName(backup.id) },
+      backup: { day: backup.day, name: directoryName(backup) },
     })
   const partial = partialDirectory(backup.root, backup, fence)
   await host.makeDirectory(partial)

@@ -31,7 +31,7 @@ export default defineFunction({
     const root = 'error' in backup && 'root' in backup ? backup.root : undefined
     if (root && day)
       released.push(
-        ...(await cleanUnfinished(context.tools.host(host), root, { source, backup: { day, name: directoryName(id) } })),
+        ...(await cleanUnfinished(context.tools.host(host), root, { source, backup: { day, name: directoryName({ id, day }) } })),
       )
     await letGo(named, context)
     return events.release.done({ ...named, released: released.slice(0, 100) })

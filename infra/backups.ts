@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
 import type { Host } from './hosts/host.ts'
 import { readDocument } from './inventory.ts'
-import { COPIES, FAILED, HOLD, unfinished, VERIFIED } from './layout.ts'
+import { COPIES, FAILED, HOLD, sourceOfDirectory, unfinished, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Failed, Hold, Verified } from './manifest.ts'
 
 const schemas = { [VERIFIED]: Verified, [FAILED]: Failed, [COPIES]: Copies, [HOLD]: Hold }
@@ -67,10 +67,9 @@ export async function cleanUnfinished(
   { source, backup, except = [], state }: Unfinished,
 ): Promise<string[]> {
   const spared = except.map(fence => `.partial-${fence}`)
-  const ours = new RegExp(`^${source}-\\d{6}Z$`)
   const days = (await host.list(root)).filter(({ name, type }) => type === 'directory' && /^\d{4}-\d{2}-\d{2}$/.test(name))
   const chosen = (leftover: Leftover, name: string) =>
-    (backup ? leftover.of === backup.name : ours.test(leftover.of)) &&
+    (backup ? leftover.of === backup.name : sourceOfDirectory(leftover.of) === source) &&
     (state ?? leftover.state) === leftover.state &&
     !spared.some(end => name.endsWith(end))
   const removed: string[] = []

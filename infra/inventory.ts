@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { z } from 'zod'
 import { codeOf, HoldfastError, messageOf } from './errors.ts'
 import type { Host } from './hosts/host.ts'
-import { COPIES, DRILLS, directoryName, FAILED, HOLD, MANIFEST, parseBackupId, VERIFIED } from './layout.ts'
+import { COPIES, DRILLS, directoryName, FAILED, HOLD, MANIFEST, parseBackupId, sourceOfDirectory, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Drill, Failed, Hold, Manifest, Verified } from './manifest.ts'
 
 /** A backup as it lies somewhere, with what was learned since. */
@@ -76,7 +76,7 @@ export async function readBackup(host: Host, directory: string): Promise<Backup 
 }
 
 function mayBe(name: string, source: string | undefined): boolean {
-  const [, found] = /^([a-z0-9][a-z0-9_-]*)-\d{6}Z$/.exec(name) ?? []
+  const found = sourceOfDirectory(name)
   return found !== undefined && (source === undefined || found === source)
 }
 
@@ -95,7 +95,7 @@ async function readInto(inventory: Inventory, host: Host, directory: string): Pr
 /** A manifest that speaks of another backup than the one whose place it lies in was copied there or edited. */
 function refuseStranger({ manifest, directory }: Backup): void {
   const { id, source, day } = manifest
-  const place = join(day, directoryName(id))
+  const place = join(day, directoryName(manifest))
   if (!directory.endsWith(`/${place}`))
     throw new BrokenDocument(join(directory, MANIFEST), `it is the manifest of ${id}, which belongs in ${place}`)
   if (parseBackupId(id)?.source !== source) throw new BrokenDocument(join(directory, MANIFEST), `${id} is no backup of ${source}`)

@@ -25,19 +25,27 @@ export function parseBackupId(id: string): { source: string; at: Date } | undefi
   return Number.isNaN(at.getTime()) ? undefined : { source, at }
 }
 
-/** The name of a backup's directory: `zeus-20261121T020000Z` → `zeus-020000Z` */
-export function directoryName(id: string): string {
-  return id.replace(/-\d{8}T(\d{6}Z)$/, '-$1')
+/**
+ * The name of a backup's directory in its day's: `zeus-20261121T020000Z` → `zeus-020000Z`. Where the id's UTC date is another than
+ * the day, the id itself: a day of 25 hours, or of two zones, has one time of day on two dates.
+ */
+export function directoryName({ id, day }: { id: string; day: string }): string {
+  return id.replace(`-${day.replaceAll('-', '')}T`, '-')
 }
 
-/** `<root>/<day>/<source>-<HHMMSS>Z` */
-export function backupDirectory(root: string, { id, day }: { id: string; day: string }): string {
-  return join(root, day, directoryName(id))
+/** The source that a backup's directory name speaks of; undefined where it is none. */
+export function sourceOfDirectory(name: string): string | undefined {
+  return /^([a-z0-9][a-z0-9_-]*)-(?:\d{8}T)?\d{6}Z$/.exec(name)?.[1]
+}
+
+/** `<root>/<day>/<source>-<HHMMSS>Z`, see `directoryName`. */
+export function backupDirectory(root: string, backup: { id: string; day: string }): string {
+  return join(root, backup.day, directoryName(backup))
 }
 
 /** The directory a backup is written to before it is one. The fence keeps two writers apart. */
 export function partialDirectory(root: string, backup: { id: string; day: string }, fence: string | number): string {
-  return join(root, backup.day, `.${directoryName(backup.id)}.partial-${fence}`)
+  return join(root, backup.day, `.${directoryName(backup)}.partial-${fence}`)
 }
 
 /** Whether a directory name is somebody's unfinished work, and on which backup directory. */
