@@ -116,6 +116,8 @@ export const RestoreAsked = z.object({
   source: name,
   host: name,
   request: name,
+  /** Of the host that made it; without it the source's own. */
+  label: z.string().optional(),
   /** The vault to take it from; without it the nearest copy. */
   vault: name.optional(),
   to: z.string().optional(),

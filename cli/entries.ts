@@ -53,10 +53,14 @@ export async function readEntries(places: readonly Place[], source?: string): Pr
   return { entries: entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : 1)), problems }
 }
 
-/** The newest verified backup where the text is the name of a source, so that people need not copy ids; the text itself otherwise. */
-export async function idOf(text: string, places: readonly Place[]): Promise<string> {
+/**
+ * The newest verified backup where the text is the name of a source, so that people need not copy ids; the text itself otherwise.
+ * With a label only those of that host.
+ */
+export async function idOf(text: string, places: readonly Place[], label?: string): Promise<string> {
   if (!namePattern.test(text) || parseBackupId(text)) return text
-  const { entries } = await readEntries(places, text)
+  const { entries: all } = await readEntries(places, text)
+  const entries = label === undefined ? all : all.filter(({ host }) => host === label)
   return entries.findLast(({ verified }) => verified)?.id ?? entries.at(-1)?.id ?? text
 }
 

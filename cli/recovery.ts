@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { HoldfastError } from '../infra/errors.ts'
-import type { Located } from '../infra/find.ts'
+import { type Located, nameOf } from '../infra/find.ts'
 import type { Host } from '../infra/hosts/host.ts'
 import { localHost } from '../infra/hosts/local.ts'
 import { type Recovered, recover, recoveryOf } from '../infra/recover.ts'
@@ -28,7 +28,7 @@ export async function recoverHere({ located, session, stateDirectory, to, keepAs
   const target = session ? recoveryOf(session.tools, manifest.source) : withoutConfiguration(located, stateDirectory)
   const { host, state } = target
   const began = Date.now()
-  const token = await tokenOf(host, state, `${located.id} ${to ?? ''}`)
+  const token = await tokenOf(host, state, `${nameOf(located.copies[0].backup)} ${to ?? ''}`)
   await using _ = await claim(`${state} ${token}`)
   const live = openLive()
   using stop = interruptible({ first: abort => void pauseOrAbort(host, state, token, abort) })

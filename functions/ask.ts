@@ -6,9 +6,9 @@ import { isAtWork, workEnds } from '../bus/hold.ts'
 import type { Endpoint, RequestContext, RequestFunction } from '../bus/requests.ts'
 import { InvalidInput } from '../infra/errors.ts'
 import { locate } from '../infra/find.ts'
-import { parseBackupId } from '../infra/layout.ts'
 import { placesOf } from '../infra/places.ts'
 import { prove } from '../infra/proof.ts'
+import { locateToRestore } from '../infra/recover.ts'
 import { planRotation, rotate } from '../infra/rotation.ts'
 import { statusOf } from '../infra/status.ts'
 import type { Tools } from '../infra/tools.ts'
@@ -90,11 +90,12 @@ async function run(data: TickData, { tick }: Context) {
 }
 
 async function restore(asked: z.infer<typeof RestoreRequest>, { tools, publish }: Context) {
-  const { id } = await locate(placesOf(tools, asked.vault), asked.id)
-  const source = parseBackupId(id)?.source ?? ''
-  const host = tools.source(source).config.host
+  const { vault, to } = asked
+  const { id, copies } = await locateToRestore({ tools, places: placesOf(tools, vault) }, { text: asked.id, to })
+  const { source, host: made } = copies[0].backup.manifest
+  const { host } = tools.source(source).config
   const request = randomUUID()
-  await publish(events.ask.restore({ ...asked, id, source, host, request }), request)
+  await publish(events.ask.restore({ ...asked, id, label: made.label, source, host, request }), request)
   return { request, id, source, host }
 }
 

@@ -2,9 +2,8 @@
 import { events } from '../bus/events.ts'
 import { NotYet } from '../bus/function.ts'
 import { holdEnds, letGo, takeHold } from '../bus/hold.ts'
-import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
-import { recover, recoveryOf } from '../infra/recover.ts'
+import { locateToRestore, recover, recoveryOf } from '../infra/recover.ts'
 import { unfinishedRestores } from '../infra/restore/journal.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
 
@@ -20,12 +19,13 @@ export default defineFunction({
   async handle(asked, context) {
     const { tools, signal, progress, log } = context
     const { id, source, host, request, vault, to, keepAside = false } = asked
+    const { label = tools.source(source).hostConfig.label } = asked
     const mine = { source, host, id, request }
     // A source is not backed up while it is being put back, nor the other way round.
     const holder = to === undefined ? await takeHold(mine, context) : undefined
     if (holder) throw new NotYet(`${source} is held by ${holder}`, LOOK_AGAIN)
     try {
-      const located = await locate(placesOf(tools, vault), id)
+      const located = await locateToRestore({ tools, places: placesOf(tools, vault) }, { text: `${label}/${id}`, to })
       const warn = (message: string) => log.warn(message)
       const work = { ...recoveryOf(tools, source), to, keepAside, token: request, signal, progress, warn }
       return events.restore.done({ ...asked, ...(await recover({ ...work, located })) })

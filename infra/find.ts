@@ -53,15 +53,25 @@ export function directoryPlace(host: Host, path: string): Place {
   return { name: path, host, vault: undefined, list: ({ source } = {}) => readAnything(host, path, source) }
 }
 
-/** The one backup whose id is, or begins with, the text; `<host label>/<id>` where one id is in use on two hosts. */
-export async function locate(places: readonly Place[], text: string): Promise<Located> {
+/**
+ * The one backup whose id is, or begins with, the text; `<host label>/<id>` where one id is in use on two hosts.
+ * What does not belong to the asker is passed over, and named where there is nothing else.
+ */
+export async function locate(
+  places: readonly Place[],
+  text: string,
+  belongs: (backup: Backup) => boolean = () => true,
+): Promise<Located> {
   const source = parseBackupId(text)?.source
   const problems: string[] = []
   const found: Found[] = []
+  const strangers: string[] = []
   for (const place of places) {
     try {
       const { backups, unreadable } = await place.list(source === undefined ? {} : { source })
-      found.push(...backups.filter(backup => answers(backup, text)).map(backup => ({ place, backup })))
+      const meant = backups.filter(backup => answers(backup, text))
+      found.push(...meant.filter(belongs).map(backup => ({ place, backup })))
+      strangers.push(...meant.filter(backup => !belongs(backup)).map(nameOf))
       problems.push(...unreadable.map(({ error }) => `${place.name}: ${error}`))
     } catch (error) {
       problems.push(`${place.name}: ${messageOf(error)}`)
@@ -69,6 +79,7 @@ export async function locate(places: readonly Place[], text: string): Promise<Lo
   }
   const names = [...new Set(found.map(({ backup }) => nameOf(backup)))]
   const [first, ...others] = found
+  if (!first && strangers.length && !problems.length) throw foreign(text, [...new Set(strangers)])
   if (!first) throw nowhere(places, text, problems)
   if (names.length > 1) throw ambiguous(text, names)
   return { id: first.backup.manifest.id, copies: [first, ...others], problems }
@@ -78,7 +89,8 @@ function answers(backup: Backup, text: string): boolean {
   return text !== '' && (backup.manifest.id.startsWith(text) || nameOf(backup).startsWith(text))
 }
 
-function nameOf({ manifest: { id, host } }: Backup): string {
+/** The name of a backup among those of all hosts. */
+export function nameOf({ manifest: { id, host } }: Backup): string {
   return `${host.label}/${id}`
 }
 
@@ -87,6 +99,15 @@ function nowhere(places: readonly Place[], text: string, problems: string[]): Ho
   if (!problems.length) return new InvalidInput(looked, { hint: '`holdfast list` shows what there is.' })
   return new HoldfastError(`${looked}; not everything could be read: ${problems.slice(0, 5).join('; ')}`, {
     hint: 'Make these places readable and try again.',
+  })
+}
+
+function foreign(text: string, names: string[]): InvalidInput {
+  const newest = names.toSorted().slice(-5).reverse()
+  return new InvalidInput(`${JSON.stringify(text)} is a backup of another host: ${newest.join(', ')}`, {
+    hint:
+      `Restore it to another place, by its full name: holdfast restore ${newest[0]} --to PATH. ` +
+      `Where this host took the place of that one, give it its \`label\` in the configuration.`,
   })
 }
 

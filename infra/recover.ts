@@ -1,7 +1,7 @@
 /** Restores a backup from the nearest good copy: with the configuration's service and health where it knows the source, from the manifest alone where not. */
 import { join } from 'node:path'
 import { HoldfastError, InvalidInput, messageOf, VerificationFailed } from './errors.ts'
-import type { Found, Located } from './find.ts'
+import { type Found, type Located, locate, type Place } from './find.ts'
 import type { Host } from './hosts/host.ts'
 import { type Restore, type Restored, restoreBackup } from './restore.ts'
 import { sourceOf } from './sources/all.ts'
@@ -41,6 +41,24 @@ export async function recover(recovery: Recovery): Promise<Recovered> {
 export function recoveryOf(tools: Tools, source: string): Pick<Recovery, 'host' | 'source' | 'state'> {
   const { host, config, hostConfig } = tools.source(source)
   return { host, source: config, state: stateBelow(hostConfig.root) }
+}
+
+/**
+ * The backup that a restore means: one that the source's own host made. One of another host, in a vault that several share, only
+ * where it goes to another place and was asked for as `<host label>/<id>`.
+ */
+export function locateToRestore(
+  { tools, places }: { tools: Tools; places: readonly Place[] },
+  { text, to }: { text: string; to: string | undefined },
+): Promise<Located> {
+  const named = to !== undefined && text.includes('/')
+  return locate(places, text, ({ manifest: { source, host } }) => named || host.label === (labelOf(tools, source) ?? host.label))
+}
+
+/** The label of the host of a source; undefined where the configuration does not know the source. */
+export function labelOf({ configuration: { sources, hosts } }: Tools, source: string): string | undefined {
+  const config = Object.hasOwn(sources, source) ? sources[source] : undefined
+  return config && hosts[config.host]?.label
 }
 
 /** Where the journals of restores lie, below a root. */

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { events } from '../../bus/events.ts'
 import type { Visitor } from '../../bus/visitor.ts'
 import { HoldfastError, InvalidInput } from '../../infra/errors.ts'
-import { type Located, locate } from '../../infra/find.ts'
+import { type Located, locate, nameOf } from '../../infra/find.ts'
+import { labelOf, locateToRestore } from '../../infra/recover.ts'
 import { Accepted } from '../answers.ts'
 import { idOf } from '../entries.ts'
 import { Interrupted } from '../errors.ts'
@@ -49,7 +50,7 @@ export function restoreCommand(program: Command): void {
       const options = command.optsWithGlobals<Options>()
       const to = options.to === undefined ? undefined : resolve(options.to)
       await using where = await openWhere(options)
-      const located = await locate(where.places, await idOf(name, where.places))
+      const located = await backupMeant(name, to, where)
       for (const problem of located.problems) note(`holdfast: ${problem}`)
       const known = knownSession(located, where)
       const tell = options.json ? note : say
@@ -59,6 +60,13 @@ export function restoreCommand(program: Command): void {
       if (options.json) sayJson(result)
       else report(result, located)
     })
+}
+
+/** Without a configuration there is nothing but what the place holds. */
+async function backupMeant(name: string, to: string | undefined, { places, session }: Where): Promise<Located> {
+  if (!session) return locate(places, await idOf(name, places))
+  const { tools } = session
+  return locateToRestore({ tools, places }, { text: await idOf(name, places, labelOf(tools, name)), to })
 }
 
 /** The configuration, where it knows the source. */
@@ -83,7 +91,7 @@ async function perform(
   const { vault, from, keepAside = false } = options
   const bus = await session?.bus()
   const served = bus !== undefined && (await bus.served())
-  if (bus && served && from === undefined) return ask(bus, { id: located.id, to, vault, keepAside })
+  if (bus && served && from === undefined) return ask(bus, { id: nameOf(located.copies[0].backup), to, vault, keepAside })
   if (bus && served && to === undefined) await refuseBusy(bus, located)
   const recovered = await recoverHere({ located, session, stateDirectory: stateDirectoryOf(options), to, keepAside })
   return { id: located.id, ...recovered }
