@@ -7,7 +7,7 @@ import { type Located, nameOf } from '../infra/find.ts'
 import type { Host } from '../infra/hosts/host.ts'
 import { localHost } from '../infra/hosts/local.ts'
 import { type Recovered, recover, recoveryOf } from '../infra/recover.ts'
-import { readJournal } from '../infra/restore/journal.ts'
+import { halfRestored, readJournal } from '../infra/restore/journal.ts'
 import { interruptible } from './interrupt.ts'
 import { openLive } from './live.ts'
 import { note } from './print.ts'
@@ -28,7 +28,9 @@ export async function recoverHere({ located, session, stateDirectory, to, keepAs
   const target = session ? recoveryOf(session.tools, manifest.source) : withoutConfiguration(located, stateDirectory)
   const { host, state } = target
   const began = Date.now()
-  const token = await tokenOf(host, state, `${nameOf(located.copies[0].backup)} ${to ?? ''}`)
+  const half = to === undefined ? await halfRestored(host, state, manifest.source) : undefined
+  const token =
+    half?.backup === located.id ? half.token : await tokenOf(host, state, `${nameOf(located.copies[0].backup)} ${to ?? ''}`)
   await using _ = await claim(`${state} ${token}`)
   const live = openLive()
   using stop = interruptible({ first: abort => void pauseOrAbort(host, state, token, abort) })

@@ -5,7 +5,9 @@ import { events } from '../bus/events.ts'
 import { NotYet } from '../bus/function.ts'
 import { holdEnds, takeHold } from '../bus/hold.ts'
 import { cleanUnfinished } from '../infra/backups.ts'
-import { parseBackupId } from '../infra/layout.ts'
+import { newestDue } from '../infra/planned.ts'
+import { stateBelow } from '../infra/recover.ts'
+import { refuseHalfRestored } from '../infra/restore/journal.ts'
 import { warningList } from '../infra/warnings.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
 
@@ -25,6 +27,7 @@ export default defineFunction({
     const holder = await takeHold(due, context)
     if (holder) throw new NotYet(`${due.source} is held by ${holder}`, LOOK_AGAIN)
     const { driver, host, hostConfig, config } = tools.source(due.source)
+    await refuseHalfRestored(host, stateBelow(hostConfig.root), due.source)
     await cleanUnfinished(host, hostConfig.root, { source: due.source })
     const warnings = warningList()
     const { source, id } = due
@@ -41,8 +44,7 @@ export default defineFunction({
 async function reasonToSkip(due: Due, { planned, run, cause }: FunctionContext): Promise<string | undefined> {
   if ((await run.get(due.source))?.value === due.id) return undefined
   if (due.expires && Date.now() > Date.parse(due.expires)) return `its window ended at ${due.expires}`
-  const newest = (await planned.get(`_due.${due.source}`))?.value
-  const mine = parseBackupId(due.id)?.at ?? cause.time
-  const theirs = newest === undefined ? undefined : parseBackupId(newest)?.at
-  return theirs && theirs > mine ? `overtaken by ${newest}` : undefined
+  const present = new Date(Math.max(Date.now(), cause.time.getTime()))
+  const newest = await newestDue(due.source, planned, present)
+  return newest !== undefined && newest > due.id ? `overtaken by ${newest}` : undefined
 }

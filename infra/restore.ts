@@ -66,6 +66,7 @@ async function prepare(restore: Restore): Promise<Journal> {
     version: 1,
     token,
     backup: manifest.id,
+    elsewhere: to !== undefined,
     phase: 'staged',
     began,
     steps,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { HoldfastError, InvalidInput, messageOf } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
+import { parseBackupId } from '../layout.ts'
 import { Check, idPattern } from '../manifest.ts'
 
 /** What undoing has to do with one target; fixed once, before undoing begins, because afterwards the disk no longer tells. */
@@ -35,6 +36,8 @@ export const Journal = z.object({
   version: z.literal(1),
   token: z.string(),
   backup: z.string().regex(idPattern),
+  /** Set where it goes to another place than the one it came from. */
+  elsewhere: z.boolean().optional(),
   phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'reverted', 'undone']),
   began: z.iso.datetime(),
   steps: z.array(Step),
@@ -90,6 +93,24 @@ export async function refuseSecond(host: Host, state: string, journal: Journal):
   if (!other) return
   throw new InvalidInput(`a restore of ${other.backup} to the same place was interrupted and is not finished`, {
     hint: `Finish it first: run it again with its token ${other.token}.`,
+  })
+}
+
+/** The restore of a source in its place that stopped in the middle; one to another place leaves the source as it is. */
+export async function halfRestored(host: Host, state: string, source: string): Promise<Journal | undefined> {
+  const unfinished = await unfinishedRestores(host, state)
+  return unfinished.find(({ backup, elsewhere }) => !elsewhere && parseBackupId(backup)?.source === source)
+}
+
+/** Data that is half exchanged, or that its service is not well with, is nothing to back up. */
+export async function refuseHalfRestored(host: Host, state: string, source: string): Promise<void> {
+  const half = await halfRestored(host, state, source)
+  if (!half) return
+  throw new HoldfastError(`${source} is half restored: the restore of ${half.backup} stopped in the middle of the exchange`, {
+    retryable: false,
+    hint:
+      'An instance finishes what it began when it runs again. What a command began, or an instance gave up, this finishes while no ' +
+      `instance runs: holdfast restore ${half.backup}`,
   })
 }
 

@@ -5,6 +5,8 @@ import { type Due, events } from '../../bus/events.ts'
 import { NotYet } from '../../bus/function.ts'
 import plan from '../../functions/plan.ts'
 import snapshot from '../../functions/snapshot.ts'
+import { stateBelow } from '../../infra/recover.ts'
+import { writeJournal } from '../../infra/restore/journal.ts'
 import { openStage, type Stage } from './stage.ts'
 
 function due(second = '00', more: Partial<Due> = {}): Due {
@@ -53,7 +55,7 @@ test('a due that a newer one has overtaken is skipped, the newer one is not', as
   const tick = (time: string) =>
     plan.handle(
       { data: { sources: ['docs'] }, clock: false },
-      stage.context({ cause: { id: time, time: new Date(time), sequence: 1 } }),
+      stage.context({ cause: { id: time, time: new Date(time), sequence: 1, behind: 0 } }),
     )
   const now = Date.now()
   const ids = []
@@ -67,9 +69,12 @@ test('a source called due and a plan of the same name as a source are not taken 
   const stage = await openStage({ plans: { docs: { schedule: ['0 2 * * *'] } }, files: { docs: {}, due: {} } })
   await mkdir(join(stage.directory, 'data'))
   const time = new Date()
-  await plan.handle({ data: {}, clock: true }, stage.context({ cause: { id: 'a', time, sequence: 1 } }))
+  await plan.handle({ data: {}, clock: true }, stage.context({ cause: { id: 'a', time, sequence: 1, behind: 0 } }))
   const slot = await stage.planned.get('due.docs')
-  await plan.handle({ data: { sources: ['docs'] }, clock: false }, stage.context({ cause: { id: 'b', time, sequence: 2 } }))
+  await plan.handle(
+    { data: { sources: ['docs'] }, clock: false },
+    stage.context({ cause: { id: 'b', time, sequence: 2, behind: 0 } }),
+  )
   expect(await stage.planned.get('due.docs')).toEqual(slot)
 })
 
@@ -89,4 +94,22 @@ test('what older runs of the source left unfinished goes, what others do stays',
   for (const name of ['.docs-020000Z.partial-7', '.mail-020000Z.partial-7']) await mkdir(join(day, name), { recursive: true })
   await outcome(stage, due())
   expect(await readdir(day)).toEqual(['.mail-020000Z.partial-7'])
+})
+
+test('what a restore left half exchanged is not backed up; one to another place, or one that ended, is no reason', async () => {
+  const stage = await readyStage()
+  const journal = { version: 1 as const, token: 'cli-1', backup: 'docs-20261101T020000Z', began: '2026-11-21T03:00:00.000Z' }
+  const rest = { steps: [], scratch: [], leftOut: false, checks: [] }
+  const write = (phase: 'stopped' | 'done', elsewhere: boolean) =>
+    writeJournal(stage.tools.host('local'), stateBelow(stage.root), { ...journal, ...rest, phase, elsewhere })
+  await write('stopped', false)
+  await expect(outcome(stage, due())).rejects.toMatchObject({
+    message: expect.stringContaining('docs is half restored'),
+    retryable: false,
+    hint: expect.stringContaining('holdfast restore docs-20261101T020000Z'),
+  })
+  await write('stopped', true)
+  expect(await outcome(stage, due())).toBe('done')
+  await write('done', false)
+  expect(await outcome(stage, due())).toBe('done')
 })
