@@ -46,7 +46,7 @@ export function configurationReference(kinds: Kinds = allKinds): string {
 }
 
 export interface HostConfig {
-  /** What vault paths show. Default: the name. */
+  /** What vault paths show. Default: the name; for `local` the machine's hostname. */
   label: string
   /** Where the host keeps its own backups. Absolute, or below the configuration file's directory. */
   root: string

@@ -3,6 +3,7 @@ import { cleanUnfinished, removeBackup } from './backups.ts'
 import { messageOf } from './errors.ts'
 import { type Backup, readInventory, type Unreadable } from './inventory.ts'
 import { type Decision, decide, type Rules } from './prune.ts'
+import { installationOf } from './tools/owner.ts'
 import type { ProtectedSource, Tools } from './tools.ts'
 
 export interface RotationWork {
@@ -44,8 +45,11 @@ export async function planRotation({
       // Another cell may keep a source of this name under its own label.
       const backups = await vault.list({ source: source.name, label: source.hostConfig.label, unreadable })
       const rules = { plans, own: config.keep, missingIn: () => [] }
-      const remove = (backup: Backup) => vault.remove(backup)
-      const sweep = async () => vault.sweep?.({ source: source.name, label: source.hostConfig.label })
+      const { host, hostConfig } = source
+      const installation = () => installationOf(host, hostConfig.root)
+      const remove = async (backup: Backup) => vault.remove(backup, await installation())
+      const sweep = async () =>
+        vault.sweep?.({ source: source.name, label: hostConfig.label, installation: await installation() })
       places.push({ place: name, decisions: await decisions(backups, rules, inProgress), remove, sweep, problems: [] })
     } catch (error) {
       problems.push(`vault ${name}: ${messageOf(error)}`)

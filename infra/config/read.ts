@@ -1,5 +1,6 @@
 /** Reads `holdfast.yaml`: text to values, secrets put in, everything checked, every mistake told at once. */
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Configuration, HostConfig, PlanConfig } from '../config.ts'
 import { codeOf, messageOf } from '../errors.ts'
@@ -76,14 +77,24 @@ function assemble(file: string, draft: Draft, hosts: Record<string, HostConfig>,
 
 /** `local` exists whether or not it is written. */
 function hostsOf({ hosts }: Draft, directory: string): Record<string, HostConfig> {
-  const local = { label: 'local', root: DEFAULT_ROOT, concurrency: 2 }
+  const local = { label: undefined, root: DEFAULT_ROOT, concurrency: 2 }
   const all = [...(Object.hasOwn(hosts, 'local') ? [] : [['local', local] as const]), ...Object.entries(hosts)]
   return record(
     all.map(
       ([name, { label, root, concurrency }]) =>
-        [name, { label: label ?? name, root: absolute(root, directory), concurrency }] as const,
+        [name, { label: label ?? labelOf(name), root: absolute(root, directory), concurrency }] as const,
     ),
   )
+}
+
+/** Every machine has a host `local`, and several may share a vault. */
+function labelOf(name: string): string {
+  return name === 'local' ? machineLabel(hostname()) : name
+}
+
+/** A machine's name as a label may be. */
+export function machineLabel(machine: string): string {
+  return machine.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'local'
 }
 
 function planOf(plan: Draft['plans'][string], order: readonly string[]): PlanConfig {

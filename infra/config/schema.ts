@@ -24,7 +24,7 @@ export const Host = z.strictObject({
   label: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ., - and _')
-    .describe('What vault paths show, such as db1.example.com. Default: the name.')
+    .describe("What vault paths show, such as db1.example.com. Default: the name; for local this machine's hostname.")
     .optional(),
   root: text.describe('Where the host keeps its backups. Default: ./backups beside this file.').default(DEFAULT_ROOT),
   concurrency: count.describe('Runs of one step at the same time on this host.').default(2),

@@ -11,6 +11,7 @@ import type { Copy, Manifest } from '../manifest.ts'
 import { checkArtifacts } from '../tools/checksums.ts'
 import { makeBelow, makeOne } from '../tools/disk.ts'
 import { MARKER, openVault, prepareVault } from '../tools/marker.ts'
+import { installationOf, isLabel, requireOwner, safeLabel } from '../tools/owner.ts'
 import { cleanPartials, manifestBytes, transfer } from '../tools/transfer.ts'
 import { defineVault, type GetWork, type ListFilter, type PutWork, type Vault } from './vault.ts'
 
@@ -52,13 +53,15 @@ function openDirectory(place: Place): Vault {
       await manifestBytes(host, backup.directory, backup.manifest)
       await checkArtifacts(host, backup.directory, backup.manifest, signal)
     },
-    async remove(backup) {
+    async remove(backup, installation) {
       await requireOurs(place, backup)
+      if (installation) await requireOwner(host, dirname(dirname(backup.directory)), installation)
       await removeBackup(host, backup.directory)
     },
-    async sweep({ source, label }) {
+    async sweep({ source, label, installation }) {
       const root = await host.resolve(path)
       await openVault(host, root)
+      if (installation) await requireOwner(host, join(root, label), installation)
       await cleanUnfinished(host, join(root, label), { source, state: 'removing' })
     },
     annotate: (backup, document, content) => annotate(place, backup, document, content),
@@ -76,6 +79,8 @@ async function put({ name, path, host }: Place, work: PutWork): Promise<Copy> {
   const to = backupDirectory(join(root, safeLabel(manifest)), manifest)
   await prepareVault(host, root, () => rememberedCopy(work, name, root))
   try {
+    await makeBelow(host, root, [safeLabel(manifest)])
+    await requireOwner(host, join(root, safeLabel(manifest)), await installationOf(work.host, rootOf(work)))
     if (!(await alreadyThere(host, to, work))) await bring(host, root, to, work)
     await cleanPartials(host, to)
     return await copyAt(host, to, name, manifest)
@@ -182,16 +187,12 @@ async function isThere(host: Host, path: string): Promise<boolean> {
 
 /** A copy that any backup in the same root has below this very directory, by its `copies.json`. */
 async function rememberedCopy({ host, directory }: PutWork, vault: string, root: string): Promise<string | undefined> {
-  const { backups } = await readInventory(host, dirname(dirname(directory)))
+  const { backups } = await readInventory(host, rootOf({ directory }))
   const copies = backups.flatMap(backup => backup.copies)
   return copies.find(copy => copy.vault === vault && copy.directory.startsWith(`${root}/`))?.directory
 }
 
-function isLabel(name: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)
-}
-
-function safeLabel({ id, host: { label } }: Manifest): string {
-  if (isLabel(label)) return label
-  throw new InvalidInput(`${id}: the host label ${JSON.stringify(label)} cannot be the name of a directory`)
+/** The root of the host that a backup's directory lies in. */
+function rootOf({ directory }: Pick<PutWork, 'directory'>): string {
+  return dirname(dirname(directory))
 }

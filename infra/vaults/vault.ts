@@ -35,6 +35,7 @@ export interface ListFilter {
 /**
  * What an implementer must guarantee:
  * - A copy is whole or not there: temporary names, checksums compared at the far end, manifest last.
+ * - `put` refuses a label whose copies another installation made.
  * - `put` of what is there already, unchanged, answers with the copy that is there.
  * - `list` reads the vault alone, and works without the bus, the configuration and the source's host.
  * - `remove` takes the manifest first; what is not there is fine.
@@ -49,9 +50,10 @@ export interface Vault {
   get(backup: Backup, work: GetWork): Promise<void>
   /** Re-reads the copy; throws `VerificationFailed` unless every artifact is what the manifest says. */
   check(backup: Backup, signal: AbortSignal): Promise<void>
-  remove(backup: Backup): Promise<void>
-  /** Ends the removals of a source's copies that were cut off. Left out where none is ever half done. */
-  sweep?(copies: { source: string; label: string }): Promise<void>
+  /** Refused where the copies of that label are not those of the installation that is named. */
+  remove(backup: Backup, installation?: string): Promise<void>
+  /** Ends the removals of a source's copies that were cut off. Left out where none is ever half done. Refused as `remove` is. */
+  sweep?(copies: { source: string; label: string; installation?: string }): Promise<void>
   /** Adds or replaces a document beside the manifest: report.md, hold.json, drills/… `undefined` removes it. */
   annotate(backup: Backup, name: string, content: string | undefined): Promise<void>
   space(): Promise<Space>

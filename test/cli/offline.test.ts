@@ -1,7 +1,9 @@
 import { open, readFile, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { machineLabel } from '../../infra/config/read.ts'
 import { makeBackup } from '../services/backup.ts'
 import { requires } from '../services/requires.ts'
 import { type Ended, furnish, makePlace, type Place } from './holdfast.ts'
@@ -64,7 +66,7 @@ requires(
       id: notes,
       source: 'notes',
       kind: 'sqlite',
-      host: 'local',
+      host: machineLabel(hostname()),
       outcome: 'done',
       verified: true,
       parent: null,
@@ -138,7 +140,7 @@ requires(
   })
 
   test('prune gives its reasons, and removes nothing when asked not to', async () => {
-    const { directory } = await makeBackup(join(place.path, 'shelf', 'local'), {
+    const { directory } = await makeBackup(join(place.path, 'shelf', machineLabel(hostname())), {
       source: 'letters',
       at: '2020-01-02T03:04:05.000Z',
     })

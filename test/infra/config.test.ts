@@ -1,4 +1,6 @@
+import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
+import { machineLabel } from '../../infra/config/read.ts'
 import { read, whole } from './config-kinds.ts'
 
 describe('what is read', () => {
@@ -11,12 +13,16 @@ describe('what is read', () => {
   })
 
   test('the defaults', () => {
-    expect(hosts).toEqual({ local: { label: 'local', root: '/etc/holdfast/backups', concurrency: 2 } })
+    expect(hosts).toEqual({ local: { label: machineLabel(hostname()), root: '/etc/holdfast/backups', concurrency: 2 } })
     expect(plans.nightly).toMatchObject({ stagger: { local: 0 }, on: [], window: undefined })
     expect(sources.docs).toMatchObject({ host: 'local', service: undefined, health: undefined, options: { exclude: [] } })
     expect(vaults.nas).toMatchObject({ required: true, keep: undefined })
     expect(settings).toEqual({ ackWait: 30_000, heartbeat: 8_000, attempts: 5, tickMaxAge: 3_600_000 })
     expect([prefix, nats]).toEqual(['backup', undefined])
+  })
+
+  test("a machine's name as a label", () => {
+    expect(['db1.example.com', 'Zoë_1', '-x', 'ö'].map(machineLabel)).toEqual(['db1.example.com', 'Zo-_1', 'x', 'local'])
   })
 
   test('nothing is found by a name that nobody wrote', () => {
@@ -63,7 +69,7 @@ settings: { prefix: acme, ackWait: 2s, heartbeat: 0.5s, attempts: 2, tickMaxAge:
       nats: { url: 'tls://a:4222, tls://b:4222', token: undefined, user: 'u', password: 'p', ca: '/etc/holdfast/ca.pem' },
       hosts: {
         db1: { label: 'db1.example.com', root: '~/backups', concurrency: 4 },
-        local: { label: 'local', root: '/etc/holdfast/backups/here', concurrency: 2 },
+        local: { label: machineLabel(hostname()), root: '/etc/holdfast/backups/here', concurrency: 2 },
       },
       plans: {
         a: {

@@ -60,9 +60,10 @@ export function bringing(open: OpenVault): void {
 
   test('another backup of the same id is refused, and the first stays', async () => {
     const { vault, host } = await open()
-    const first = await makeBackup(await temporaryDirectory())
+    const root = await temporaryDirectory()
+    const first = await makeBackup(root)
     await vault.put(putWork(host, first))
-    const second = await makeBackup(await temporaryDirectory(), { files: { 'data.bin': 'other' } })
+    const second = await makeBackup(root, { files: { 'data.bin': 'other' } })
     await expect(vault.put(putWork(host, second))).rejects.toThrow(VerificationFailed)
     expect((await vault.list()).map(({ manifest }) => manifest)).toEqual([first.manifest])
   })

@@ -34,7 +34,7 @@ requires('rsync')('rsync: only changes travel', () => {
     expect((await stat(join(directory, 'same.bin'))).nlink).toBe(2)
     const [older] = await open(path).list()
     if (older) await open(path).remove(older)
-    expect(await readdir(join(path, 'local'))).toEqual(['2026-11-22'])
+    expect(await readdir(join(path, 'local'))).toEqual(['.holdfast-host.json', '2026-11-22'])
     expect((await readFile(join(directory, 'same.bin'))).equals(files['same.bin'])).toBe(true)
   })
 

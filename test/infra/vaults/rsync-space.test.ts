@@ -23,13 +23,13 @@ requires('rsync', 'root')('rsync to a small file system', () => {
   })
 
   test('filled by somebody else in mid-copy: a clear error, and the room is given back', async () => {
-    const path = await temporaryDirectory({ tmpfs: '4m' })
+    const [root, path] = [await temporaryDirectory(), await temporaryDirectory({ tmpfs: '4m' })]
     const roomy: Host = { ...host, space: async () => ({ free: 1e12, total: 1e12 }) }
-    const made = await makeBackup(await temporaryDirectory(), { files: { 'disk.img': big(6) } })
+    const made = await makeBackup(root, { files: { 'disk.img': big(6) } })
     await expect(open(path, roomy).put(putWork(host, made))).rejects.toThrow(NoSpace)
     expect(await open(path).list()).toEqual([])
     expect((await everything(path)).filter(name => name.includes('partial'))).toEqual([])
-    const small = await makeBackup(await temporaryDirectory(), { source: 'hera', files: { 'disk.img': big(2) } })
+    const small = await makeBackup(root, { source: 'hera', files: { 'disk.img': big(2) } })
     await open(path).put(putWork(host, small))
   })
 
@@ -42,9 +42,9 @@ requires('rsync', 'root')('rsync to a small file system', () => {
   })
 
   test('leftovers give way where they are in it', async () => {
-    const path = await temporaryDirectory({ tmpfs: '8m' })
-    const made = await makeBackup(await temporaryDirectory(), { files: { 'disk.img': big(5) } })
-    await open(path).put(putWork(host, await makeBackup(await temporaryDirectory(), { source: 'hera' })))
+    const [root, path] = [await temporaryDirectory(), await temporaryDirectory({ tmpfs: '8m' })]
+    const made = await makeBackup(root, { files: { 'disk.img': big(5) } })
+    await open(path).put(putWork(host, await makeBackup(root, { source: 'hera' })))
     const leftover = join(path, 'local', '2026-11-21', '.zeus-020000Z.partial-1')
     await mkdir(leftover)
     await writeFile(join(leftover, 'disk.img'), big(4))

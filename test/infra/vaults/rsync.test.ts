@@ -31,6 +31,7 @@ requires('rsync')('rsync', () => {
     expect(Object.fromEntries(modes)).toEqual({
       '.holdfast-vault.json': 0o600,
       'r420.example.com': 0o700,
+      'r420.example.com/.holdfast-host.json': 0o600,
       'r420.example.com/2026-11-21': 0o700,
       [backup]: 0o700,
       [`${backup}/a.bin`]: 0o600,
