@@ -85,6 +85,20 @@ export async function mountPoints(host: Host, paths: readonly string[], signal: 
   return new Map(texts.flatMap((text, index) => (index % 2 ? [[text, texts[index - 1] ?? ''] as const] : [])))
 }
 
+/** Every mount point of the host, as byte names: bind mounts too, which `stat` does not tell from their directory. */
+export async function allMountPoints(host: Host): Promise<string[]> {
+  const table = await host.readIfThere('/proc/self/mountinfo')
+  const lines = Buffer.from(table ?? [])
+    .toString('latin1')
+    .split('\n')
+  return lines.flatMap(line => {
+    const point = line.split(' ')[4]
+    return point === undefined
+      ? []
+      : [point.replaceAll(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)))]
+  })
+}
+
 /** A path (text) without empty and `.` parts. */
 export function normalised(path: string): string {
   return `/${path

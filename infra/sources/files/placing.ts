@@ -1,9 +1,9 @@
 /** Where restored files go, and beside what they are unpacked. */
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { InvalidInput } from '../../errors.ts'
 import type { Host } from '../../hosts/host.ts'
 import { byteName, printable, textOf } from '../../tools/byte-names.ts'
-import { mountPoints, normalised, outermost } from '../../tools/find.ts'
+import { allMountPoints, mountPoints, normalised, outermost, realPaths } from '../../tools/find.ts'
 
 export interface Place {
   /** Its path below the directory the archive is unpacked in. */
@@ -43,9 +43,13 @@ export async function neighbours(
   const parents = [...new Set(places.map(({ target }) => dirname(target)))]
   for (const parent of parents) if (!(await host.stat(parent))) await host.makeDirectory(parent, { mode: 0o755 })
   const mounts = await mountPoints(host, [...parents, ...places.map(({ target }) => target)].map(byteName), signal)
+  const mounted = await allMountPoints(host)
+  const real = await realPaths(host, parents.map(byteName), signal)
+  const realParents = new Map(parents.map((parent, index) => [parent, real[index] ?? byteName(parent)] as const))
   const groups = new Map<string, Place[]>()
   for (const place of places) {
     refuseMountPoint(place, mounts)
+    refuseMountBelow(place, realParents.get(dirname(place.target)) ?? '', mounted)
     const mount = mounts.get(byteName(dirname(place.target))) ?? ''
     groups.set(mount, [...(groups.get(mount) ?? []), place])
   }
@@ -59,6 +63,16 @@ function refuseMountPoint({ target }: Place, mounts: ReadonlyMap<string, string>
   if (mounts.get(byteName(target)) !== byteName(target)) return
   throw new InvalidInput(`files: ${target} is a mount point: it cannot be moved aside to make room for what is restored`, {
     hint: 'Restore to another directory (--to) and copy from there.',
+  })
+}
+
+/** Moved aside with the directory above it, a mounted file system would be taken for the old data, and be removed as such. */
+function refuseMountBelow({ target }: Place, parent: string, mounted: readonly string[]): void {
+  const moved = join(parent, byteName(basename(target)))
+  const inside = mounted.find(point => point === moved || point.startsWith(`${moved}/`))
+  if (inside === undefined) return
+  throw new InvalidInput(`files: ${printable(inside)} is mounted at or below ${target}: it would be moved aside with it`, {
+    hint: 'Unmount it first, or restore to another directory (--to) and copy from there.',
   })
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
@@ -98,6 +98,27 @@ requires(
     await expect(mounted.stage('t1')).rejects.toThrow(/is a mount point/)
     await putInPlace(await mounted.stage('t1', join(directory, 'to')))
     expect(await readFile(join(directory, 'to', other.path, 'x'), 'utf8')).toBe('x')
+  })
+
+  test('not over a directory with something mounted in it, which would be moved aside with it', async () => {
+    const { data, make, backup } = await filesPlace()
+    await make('a/x')
+    const above = backup({ paths: ['a'] })
+    await above.capture()
+    const inside = join(data, 'a', 'deep', 'caf\u00e9 \\ b')
+    await mkdir(inside, { recursive: true })
+    await execa('mount', ['-t', 'tmpfs', 'tmpfs', inside])
+    try {
+      await expect(above.stage('t1')).rejects.toMatchObject({
+        name: 'InvalidInput',
+        message: expect.stringMatching(/deep\/.* is mounted at or below .*\/a:/),
+        hint: expect.stringContaining('Unmount'),
+      })
+      expect(await readdir(data)).toEqual(['a'])
+    } finally {
+      await execa('umount', [inside])
+    }
+    await putInPlace(await above.stage('t1'))
   })
 
   test('not in place where a name is not UTF-8, but elsewhere', async () => {
