@@ -73,7 +73,7 @@ export async function connectBus({
 
 function explain(error: unknown, address: string): BusUnreachable {
   // Some write name and password into the address.
-  const url = address.replaceAll(/\/\/[^@/,]*@/g, '//')
+  const url = address.replaceAll(/\/\/[^/\s]*@/g, '//')
   const code = error instanceof NatsError ? error.code : undefined
   if (
     code === ErrorCode.AuthorizationViolation ||

@@ -1,5 +1,6 @@
 /** What a restore is going to do, in words, before anybody is asked. */
 import { z } from 'zod'
+import { shownAddress } from '../infra/addresses.ts'
 import type { Located } from '../infra/find.ts'
 import type { Manifest } from '../infra/manifest.ts'
 import { away, moment, size } from './print.ts'
@@ -39,7 +40,7 @@ function serviceLines(source: string, session: Session | undefined): string[] {
   const config = session?.tools.source(source).config
   if (!config) return ['  service  not known without a configuration: stop what uses the data yourself']
   const { service, health } = config
-  const healthy = health?.http ?? health?.command?.join(' ')
+  const healthy = (health?.http && shownAddress(health.http)) ?? health?.command?.join(' ')
   if (!service) return ['  service  none is configured: stop what uses the data yourself']
   return [
     `  service  ${service.stop.join(' ')}, then ${service.start.join(' ')}${healthy ? `; it is well when ${healthy} says so` : ''}`,

@@ -4,6 +4,7 @@ import { relative, resolve } from 'node:path'
 import { type BusAddress, BusUnreachable, connectBus } from '../bus/connect.ts'
 import { defaultStateDirectory, findBus } from '../bus/embedded.ts'
 import { type Visitor, visit } from '../bus/visitor.ts'
+import { shownAddress } from '../infra/addresses.ts'
 import { type Configuration, readConfiguration } from '../infra/config.ts'
 import { createTools, type Tools } from '../infra/tools.ts'
 import { NotRunning } from './errors.ts'
@@ -79,7 +80,7 @@ export async function busAddress(configuration: Configuration, stateDirectory: s
 
 export function notRunning({ nats }: Configuration, stateDirectory: string, away?: BusUnreachable): NotRunning {
   if (away) return new NotRunning(away.message, { hint: away.hint, cause: away })
-  const where = nats ? `on ${nats.url}` : `with the state in ${shortened(stateDirectory)}`
+  const where = nats ? `on ${[nats.url].flat().map(shownAddress).join(', ')}` : `with the state in ${shortened(stateDirectory)}`
   const hint = nats
     ? 'Start it: holdfast up'
     : 'Start it: holdfast up. If it runs with another state directory, name that: --state DIR'

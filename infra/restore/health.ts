@@ -1,5 +1,6 @@
 /** Waits until a service says that it is well. */
 import { setTimeout as wait } from 'node:timers/promises'
+import { shownAddress } from '../addresses.ts'
 import type { HealthConfig } from '../config.ts'
 import { formatDuration } from '../duration.ts'
 import { CommandFailed, HoldfastError } from '../errors.ts'
@@ -27,6 +28,8 @@ export async function waitForHealth(host: Host, health: HealthConfig, signal: Ab
 interface Question {
   name: string
   argv: Argv
+  /** The address, on stdin: argv is everybody's to read, and an address may hold a secret. */
+  input?: string
   /** What stdout has to say for a yes. */
   expects?: RegExp
 }
@@ -35,17 +38,31 @@ interface Question {
 async function ask(host: Host, { http, command }: HealthConfig): Promise<Question> {
   if (command) return { name: command.join(' '), argv: command }
   if (!http) throw new HoldfastError('health names neither http nor command', { retryable: false })
+  const name = shownAddress(http)
   const expects = /^2\d\d$/
   if (await runs(host, ['curl', '--version'])) {
     const quiet = ['--silent', '--show-error', '--output', '/dev/null', '--write-out', '%{http_code}', '--noproxy', '*'] as const
-    return { name: http, argv: ['curl', ...quiet, '--', http], expects }
+    return { name, argv: ['curl', ...quiet, '--config', '-'], input: `url = ${quoted(http)}\n`, expects }
   }
   if (await runs(host, [process.execPath, '--version'])) {
-    const script = "fetch(process.argv[1], { redirect: 'manual' }).then(({ status }) => console.log(status))"
-    return { name: http, argv: [process.execPath, '-e', script, http], expects }
+    return { name, argv: [process.execPath, '-e', fetching], input: http, expects }
   }
-  throw new HoldfastError(`${host.name} has nothing to ask ${http} with`, { retryable: false, hint: 'Install curl there.' })
+  throw new HoldfastError(`${host.name} has nothing to ask ${name} with`, { retryable: false, hint: 'Install curl there.' })
 }
+
+/** As curl reads values in its configuration. */
+function quoted(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+}
+
+/** `fetch` takes no name and secret in an address. */
+const fetching = `
+  const address = new URL(require('node:fs').readFileSync(0, 'utf8'))
+  const secret = [address.username, address.password].map(decodeURIComponent).join(':')
+  address.username = address.password = ''
+  const headers = secret === ':' ? {} : { authorization: 'Basic ' + Buffer.from(secret).toString('base64') }
+  fetch(address, { redirect: 'manual', headers }).then(({ status }) => console.log(status))
+`
 
 async function runs(host: Host, argv: Argv): Promise<boolean> {
   return await host.run(argv).then(
@@ -60,16 +77,16 @@ async function runs(host: Host, argv: Argv): Promise<boolean> {
 /** Undefined for well; otherwise what is wrong. */
 async function answer(
   host: Host,
-  { argv, expects }: Question,
+  { argv, input, expects }: Question,
   timeout: number,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    const { stdout } = await host.run(argv, { timeout, signal })
+    const { stdout } = await host.run(argv, { timeout, signal, ...(input === undefined ? {} : { input }) })
     return expects && !expects.test(stdout.trim()) ? `HTTP ${stdout.trim()}` : undefined
   } catch (error) {
     if (signal.aborted || !(error instanceof CommandFailed)) throw error
-    return error.outcome.stderr.trim().split('\n').at(-1) || error.message
+    return shownAddress(error.outcome.stderr.trim().split('\n').at(-1) || error.message)
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Host } from '../../../infra/hosts/host.ts'
 import { localHost } from '../../../infra/hosts/local.ts'
 import { waitForHealth } from '../../../infra/restore/health.ts'
 import { temporaryDirectory } from '../../services/directory.ts'
@@ -49,6 +50,40 @@ test.each(['with curl', 'without curl'])('http is well once it answers 2xx, %s',
     })
   }
 })
+
+test.each(['with curl', 'without curl'])(
+  'what an address holds of secrets reaches the service and nobody else, %s',
+  async how => {
+    if (how === 'without curl') await without('curl')
+    const heard: string[] = []
+    const listening = createServer(({ url = '', headers }, response) => {
+      heard.push(`${headers.authorization} ${url}`)
+      response.statusCode = url.startsWith('/well') ? 200 : 500
+      response.end()
+    }).listen(0, '127.0.0.1')
+    onTestFinished(() => void listening.close())
+    await new Promise(resolve => listening.once('listening', resolve))
+    const address = listening.address()
+    const port = typeof address === 'object' ? address?.port : 0
+    const argvs: string[] = []
+    const run: Host['run'] = (argv, options) => {
+      argvs.push(argv.join(' '))
+      return host.run(argv, options)
+    }
+    const watched = { ...host, run }
+    const asked = (path: string) => ({
+      http: `http://ada:PW%22@127.0.0.1:${port}${path}?key=PW`,
+      command: undefined,
+      within: 490,
+    })
+    const check = await waitForHealth(watched, asked('/well'), signal)
+    expect(check.result).toContain(`http://127.0.0.1:${port}/well?…: well after`)
+    expect(heard).toEqual([`Basic ${Buffer.from('ada:PW"').toString('base64')} /well?key=PW`])
+    const failed = await waitForHealth(watched, asked('/ill'), signal).catch(String)
+    expect(failed).toContain('HTTP 500')
+    expect([failed, check.result, ...argvs].filter(text => String(text).includes('PW'))).toEqual([])
+  },
+)
 
 test('nobody listening is not well', async () => {
   const refused = waitForHealth(host, { http: 'http://127.0.0.1:1/', command: undefined, within: 700 }, signal)
