@@ -22,7 +22,11 @@ export const Failure = z.object({
 /** What a tick may ask. `{}` means: look what is due. */
 export const TickData = z.strictObject({
   sources: z.array(z.string()).min(1).max(1000).optional(),
-  reason: z.string().max(1000).optional(),
+  reason: z
+    .string()
+    .max(1000)
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'has control characters')
+    .optional(),
   mode: z.string().max(40).optional(),
   keep: z.literal('forever').optional(),
   /** Plans to look at, by name; set by triggers. */

@@ -45,7 +45,9 @@ export async function ensureConsumer(jsm: JetStreamManager, stream: string, opti
   const wanted = consumerConfig(options)
   const found = await findConsumer(jsm, stream, options.name)
   if (found && differences(found.config, wanted).length === 0) return found
-  const info = await addConsumer(jsm, stream, wanted)
+  await addConsumer(jsm, stream, wanted)
+  // Not the answer to that: after a restart a server answers with the old settings and has taken the new ones.
+  const info = await jsm.consumers.info(stream, options.name)
   const wrong = differences(info.config, wanted)
   if (wrong.length === 0) return info
   throw new BusMismatch(
@@ -65,9 +67,9 @@ async function findConsumer(jsm: JetStreamManager, stream: string, name: string)
   }
 }
 
-async function addConsumer(jsm: JetStreamManager, stream: string, wanted: Partial<ConsumerConfig>): Promise<ConsumerInfo> {
+async function addConsumer(jsm: JetStreamManager, stream: string, wanted: Partial<ConsumerConfig>): Promise<void> {
   try {
-    return await jsm.consumers.add(stream, wanted)
+    await jsm.consumers.add(stream, wanted)
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal === undefined) throw error

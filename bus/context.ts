@@ -30,7 +30,7 @@ export function contextOf<Tools>(parts: ContextParts<Tools>): Context<Tools> {
     tools,
     signal,
     log,
-    cause: { id: cause, time: hand.time, sequence: hand.sequence },
+    cause: { id: cause, time: hand.time, sequence: hand.sequence, behind: hand.message.info.pending },
     came: event?.type ?? TICK,
     attempt,
     redelivered: hand.message.redelivered,

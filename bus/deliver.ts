@@ -7,9 +7,8 @@ import type { JsMsg } from 'nats'
 import type { Cell } from './cell.ts'
 import { contextOf } from './context.ts'
 import { type Concern, concernOf, decode, type EventKind, type Fact, MalformedFact, subjectOf } from './event.ts'
-import type { Failure } from './events.ts'
 import { firstStored, store } from './facts.ts'
-import { failureOf, isRetryable, retryDelay, WorkerDied } from './failure.ts'
+import { type FailureData, failedData, failureOf, isRetryable, retryDelay, WorkerDied } from './failure.ts'
 import { type AnyFunction, type Context, NotYet, PartlyDone, TICK } from './function.ts'
 import { acquireLease, type Lease, OwnershipLost } from './lease.ts'
 import { type InHand, inHand } from './message.ts'
@@ -39,12 +38,6 @@ interface Job<Tools> extends Delivery<Tools> {
   /** Calls the function with the data that was read. */
   handle(context: Context<Tools>): Promise<Fact | Fact[]>
   withdraw(context: Context<Tools>): Promise<void>
-}
-
-interface FailureData {
-  error: Failure
-  attempts: number
-  cause?: string
 }
 
 /** Resolves when nothing more is to be done for this delivery. Rejects only where the bus itself failed. */
@@ -160,8 +153,7 @@ async function fail<Tools>(job: Job<Tools>, error: unknown, context: Context<Too
   context.log.error({ err: error }, 'failed for good')
   const { concern, attempt, lease, hand, outcomes } = job
   await lease.prove()
-  const data: Concern & FailureData = { ...concern, cause: job.cause, error: failureOf(error), attempts: attempt }
-  await speak(job, { event: outcomes.failed, data })
+  await speak(job, { event: outcomes.failed, data: failedData(concern, error, attempt, job.cause) })
   if (!lease.signal.aborted) hand.done()
 }
 

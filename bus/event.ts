@@ -150,6 +150,7 @@ export function decode<Data extends Concern>(
   const envelope = parse(Envelope, json(bytes, subject), subject)
   if (envelope.type !== `${prefix}.${event.type}`) throw new MalformedFact(`${subject}: carries the type ${quote(envelope.type)}`)
   const data = parse(event.schema, envelope.data, subject)
+  if (!isOfItsSource(data)) throw new MalformedFact(`${subject}: ${quote(data.id ?? '')} is no backup of ${data.source}`)
   const expected = subjectOf(prefix, { event, data })
   if (expected !== subject) throw new MalformedFact(`${subject}: its data belongs on ${expected}`)
   return { envelope, data }
@@ -157,13 +158,17 @@ export function decode<Data extends Concern>(
 
 /** The host, source, id and seventh token that a subject names, for what cannot be read otherwise. What is no name of ours is left out. */
 export function concernOf(prefix: string, subject: string, seventh?: string): Concern & Record<string, string | undefined> {
-  const [host, source, id, last] = subject
-    .slice(prefix.length + 1)
-    .split('.')
-    .slice(2)
+  const [, , host, source, id, last] = subject.slice(prefix.length + 1).split('.')
   const named = (token: string | undefined) => (token && /^[a-z0-9][a-z0-9_-]*$/.test(token) ? token : undefined)
   const backup = id && /^[a-z0-9][a-z0-9_-]*-\d{8}T\d{6}Z$/.test(id) ? id : undefined
-  return { host: named(host), source: named(source), id: backup, ...(seventh ? { [seventh]: named(last) ?? 'unnamed' } : {}) }
+  const believed = isOfItsSource({ source: named(source), id: backup }) ? backup : undefined
+  const more = seventh ? { [seventh]: named(last) ?? 'unnamed' } : {}
+  return { host: named(host), source: named(source), id: believed, ...more }
+}
+
+/** An id begins with its source's name; another one's would settle that one's step. */
+function isOfItsSource({ source, id }: Concern): boolean {
+  return source === undefined || id === undefined || id.replace(/-\d{8}T\d{6}Z$/, '') === source
 }
 
 function tokenOf(data: Concern, field: string): string {

@@ -1,5 +1,5 @@
 /** What an error says of itself, from whatever package it came: the bus reads fields, not classes. */
-import type { Fact } from './event.ts'
+import { type Concern, type Fact, MAXIMUM_FACT_BYTES } from './event.ts'
 import type { Failure } from './events.ts'
 import { PartlyDone } from './function.ts'
 
@@ -19,6 +19,45 @@ export function failureOf(error: unknown): Failure {
 export function retryDelay(attempt: number, ackWait: number): number {
   const delay = Math.min(ackWait * 4 ** (attempt - 1), ackWait * 120)
   return Math.round(delay * (0.8 + 0.4 * Math.random()))
+}
+
+/** Room for the envelope around it, bytes. */
+const ENVELOPE = 4096
+
+/**
+ * The data of a `.failed`: what came, and the error. Where that is too large for a fact, the largest of what came is left out, one
+ * field after the other: a failure that cannot be said would be tried for ever.
+ */
+export function failedData<Data extends Concern>(
+  came: Data,
+  error: unknown,
+  attempts: number,
+  cause: string,
+): Concern & FailureData {
+  const failure = failureOf(error)
+  const kept = new Map(Object.entries(came))
+  const build = (said: Failure) => ({ ...Object.fromEntries(kept), cause, error: said, attempts })
+  const size = (value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? '')
+  if (size(build(failure)) <= MAXIMUM_FACT_BYTES - ENVELOPE) return build(failure)
+  const short = {
+    ...failure,
+    message: failure.message.slice(0, 1024),
+    ...(failure.hint ? { hint: failure.hint.slice(0, 1024) } : {}),
+  }
+  while (size(build(short)) > MAXIMUM_FACT_BYTES - ENVELOPE) {
+    const [largest] = [...kept].filter(([key]) => !named.has(key)).toSorted(([, a], [, b]) => size(b) - size(a))
+    if (!largest) break
+    kept.delete(largest[0])
+  }
+  return build(short)
+}
+
+const named = new Set(['id', 'source', 'host', 'request'])
+
+export interface FailureData {
+  error: Failure
+  attempts: number
+  cause?: string
 }
 
 /** All facts of several pieces of one work. Where one fails, what the others have to say is said all the same. */

@@ -20,7 +20,7 @@ export interface Context<Tools> {
   signal: AbortSignal
   log: Logger
   /** Id and stream time of the message. What is derived from "now" is derived from this, so that a second try derives the same. */
-  cause: { id: string; time: Date; sequence: number }
+  cause: { id: string; time: Date; sequence: number /** Messages that wait behind it. */; behind: number }
   /** The type of the fact that came, `prune.done`; `tick` for a tick. */
   came: string
   /** 1 for the first try. Waiting is not trying. */

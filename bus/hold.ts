@@ -7,7 +7,13 @@ import { events } from './events.ts'
 import type { Context } from './function.ts'
 
 /** What whoever looks at holds has to read. */
-export const holdEnds = [events.release.done, events.release.failed, events.restore.done, events.restore.failed]
+export const holdEnds = [
+  events.snapshot.skipped,
+  events.release.done,
+  events.release.failed,
+  events.restore.done,
+  events.restore.failed,
+]
 
 export interface Holder {
   source: string
@@ -48,7 +54,7 @@ export async function letGo(mine: Holder, { run }: Pick<Bus, 'run'>): Promise<vo
 async function isOver(holder: Holder, find: Bus['find']): Promise<boolean> {
   const ends: readonly EventKind[] = holder.request
     ? [events.restore.done, events.restore.failed]
-    : [events.release.done, events.release.failed]
+    : [events.release.done, events.release.failed, events.snapshot.skipped]
   for (const end of ends) if (await find(end, holder)) return true
   return false
 }

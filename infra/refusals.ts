@@ -13,6 +13,12 @@ export function noSuchPlan(names: readonly string[], known: readonly string[]): 
   })
 }
 
+export function noSuchMode(mode: string, kind: string, known: readonly string[]): InvalidInput {
+  return new InvalidInput(`a source of the kind ${kind} has no mode ${JSON.stringify(mode)}`, {
+    hint: known.length ? `It has: ${known.join(', ')}.` : 'It has one way of being backed up: leave the mode out.',
+  })
+}
+
 export interface Planned {
   id: string
   mode?: string | undefined

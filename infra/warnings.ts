@@ -7,6 +7,7 @@ export interface WarningList {
 }
 
 const FIRST = 20
+/** Bytes: twenty of them, twice, have to fit into a fact. */
 const LONGEST = 500
 
 /** Begins with what earlier steps warned about, of which a fact names the first ones only. */
@@ -23,5 +24,11 @@ export function warningList(earlier: { count: number; first: readonly string[] }
 }
 
 function shorten(message: string): string {
-  return message.length > LONGEST ? `${message.slice(0, LONGEST)}…` : message
+  const bytes = Buffer.from(message)
+  return bytes.length > LONGEST
+    ? `${bytes
+        .subarray(0, LONGEST)
+        .toString('utf8')
+        .replace(/\uFFFD$/, '')}…`
+    : message
 }

@@ -94,6 +94,8 @@ export interface Source<Options = unknown> {
   /** One sentence for the reference documentation. */
   readonly summary: string
   readonly options: z.ZodType<Options>
+  /** The ways of capture that a tick may ask for by name. Left out: there is one. */
+  readonly modes?: readonly string[]
   snapshot(work: Work<Options> & { root: string }): Promise<Held>
   export(work: CaptureWork<Options>): Promise<Captured>
   release?(work: Omit<Work<Options>, 'options'> & { held: Json }): Promise<void>

@@ -82,6 +82,12 @@ test('a fact is read only from the subject and with the type that its data has',
   expect(() => decode('backup', events.release.done, elsewhere, new Uint8Array([0xff, 0xfe]))).toThrow(MalformedFact)
 })
 
+test("another source's id is no fact of this one", () => {
+  const fact = events.release.done({ id: 'zeus-20261121T020000Z', source: 'docs', host: 'local', released: [] })
+  const bytes = encode(fact, { prefix: 'backup', speaker: 't', cause: 'c', time: new Date(0) })
+  expect(() => decode('backup', events.release.done, subjectOf('backup', fact), bytes)).toThrow('is no backup of docs')
+})
+
 test('a fact that is too large is refused before it is sent', () => {
   const fact = events.release.done({ ...named('docs'), released: ['x'.repeat(70_000)] })
   expect(() => encode(fact, { prefix: 'backup', speaker: 't', cause: 'c', time: new Date(0) })).toThrow('facts end at 65536')

@@ -1,5 +1,5 @@
 import { type NatsConnection, nanos } from 'nats'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { connectBus } from '../../bus/connect.ts'
 import { consumerName, ensureConsumer } from '../../bus/consumers.ts'
 import { provision, streamNames } from '../../bus/streams.ts'
@@ -135,6 +135,25 @@ requires('nats-server')('streams and consumers', () => {
       expect(info.num_pending).toBe(1)
       const consumer = await js.consumers.get(names.facts, name)
       expect((await consumer.next({ expires: 1000 }))?.subject).toBe('cons.export.done.h1.s.i')
+    })
+
+    test('mends a setting of a server that was started again in between', async () => {
+      const own = await startNats()
+      const connection = await connectBus({ url: own.url, name: 'again' })
+      try {
+        const names = await provision(connection, { prefix: 'again', ackWait: 2000 })
+        const jsm = await connection.jetstreamManager()
+        const options = { name: 'plan-tick', filter: 'again.tick', ackWait: 2000 }
+        await ensureConsumer(jsm, names.ticks, options)
+        await own.kill9()
+        await own.restart()
+        await vi.waitFor(() => connection.rtt(), 5000)
+        const info = await ensureConsumer(jsm, names.ticks, { ...options, ackWait: 6000 })
+        expect(info.config.ack_wait).toBe(nanos(6000))
+      } finally {
+        await connection.close()
+        await own.stop()
+      }
     })
 
     test('a consumer of that name with another nature is said with the cure', async () => {

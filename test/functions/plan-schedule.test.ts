@@ -40,7 +40,7 @@ describe('the schedule', () => {
     await tick(stage, '2026-11-20T12:00:00Z')
     const time = new Date('2026-11-21T02:00:00Z')
     vi.setSystemTime(time)
-    const cause = { id: 'tick-7', time, sequence: 7 }
+    const cause = { id: 'tick-7', time, sequence: 7, behind: 0 }
     const again = () => plan.handle({ data: {}, clock: true }, stage.context({ cause }))
     const first = await again()
     expect(ids(first)).toEqual(['docs-20261121T020000Z'])

@@ -13,19 +13,23 @@ describe('what is asked for', () => {
     const stage = await openStage()
     const facts = await tick(stage, '2026-11-21T10:11:12.345Z', {
       sources: ['docs'],
-      mode: 'live',
       keep: 'forever',
       reason: 'why',
     })
-    expect(dues(facts)).toMatchObject([{ id: 'docs-20261121T101112Z', mode: 'live', keep: 'forever', reason: 'why' }])
+    expect(dues(facts)).toMatchObject([{ id: 'docs-20261121T101112Z', keep: 'forever', reason: 'why' }])
     expect(dues(facts)[0]).not.toHaveProperty('expires')
+  })
+
+  test('in a mode that its kind has not: refused', async () => {
+    const facts = await tick(await openStage(), '2026-11-21T10:11:12Z', { sources: ['docs'], mode: 'live' })
+    expect(refusals(facts)).toEqual(['a source of the kind files has no mode "live"'])
   })
 
   test('twice in one second: the second is told so', async () => {
     const stage = await openStage()
-    await tick(stage, '2026-11-21T10:11:12.100Z', { sources: ['docs'], mode: 'live' })
+    await tick(stage, '2026-11-21T10:11:12.100Z', { sources: ['docs'], reason: 'first' })
     const facts = await tick(stage, '2026-11-21T10:11:12.900Z', { sources: ['docs'] })
-    expect(refusals(facts)).toEqual(['already planned as docs-20261121T101112Z (mode live)'])
+    expect(refusals(facts)).toEqual(['already planned as docs-20261121T101112Z ("first")'])
   })
 
   test('while a run goes on: refused, until its release has settled', async () => {
@@ -77,12 +81,18 @@ describe('what is asked for', () => {
 })
 
 describe('old ticks', () => {
-  test("a clock's is left alone after 90 s", async () => {
+  test("a clock's is left alone after 90 s where another one follows", async () => {
     const stage = await openStage({ plans: { nightly } })
     await tick(stage, '2026-11-20T12:00:00Z')
     const clock = { data: {}, clock: true }
-    expect(await handle(stage, '2026-11-21T02:00:00Z', clock, 90_001)).toEqual([])
+    expect(await handle(stage, '2026-11-21T02:00:00Z', clock, 90_001, 1)).toEqual([])
     expect(ids(await handle(stage, '2026-11-21T02:01:00Z', clock, 89_000))).toEqual(['docs-20261121T020000Z'])
+  })
+
+  test("a clock's that nothing follows is looked at, as our own clock may be ahead", async () => {
+    const stage = await openStage({ plans: { nightly } })
+    await tick(stage, '2026-11-20T12:00:00Z')
+    expect(ids(await handle(stage, '2026-11-21T02:00:00Z', { data: {}, clock: true }, 600_000))).toHaveLength(1)
   })
 
   test("a person's is rejected aloud after tickMaxAge", async () => {

@@ -12,7 +12,7 @@ type Ended = Parameters<typeof report.handle>[0]
 
 /** What it says of a run that ended so, `age` ms ago. */
 async function reported(stage: Stage, came: string, ended: Ended, age = 0): Promise<Reported> {
-  const cause = { id: 'x', time: new Date(Date.now() - age), sequence: 1 }
+  const cause = { id: 'x', time: new Date(Date.now() - age), sequence: 1, behind: 0 }
   const facts = [await report.handle(ended, stage.context({ came, cause }))].flat()
   expect(facts.map(({ event }) => event.type)).toEqual(['report.done'])
   return events.report.done.schema.parse(facts[0]?.data)

@@ -42,7 +42,7 @@ export async function openStage(options: Partial<HouseOptions> & { files?: Recor
       tools,
       signal: new AbortController().signal,
       log: createLogger({ level: 'silent' }),
-      cause: { id: 'tick-1', time: new Date(), sequence: 1 },
+      cause: { id: 'tick-1', time: new Date(), sequence: 1, behind: 0 },
       ...{ came: 'tick', attempt: 1, redelivered: false, fence: 1 },
       progress: () => {},
       find: async (event, concern) => {

@@ -20,10 +20,10 @@ export async function tick(stage: Stage, at: string | Date, data: TickData = {})
 }
 
 /** The same with anything that may come as a tick, read some time later. */
-export async function handle(stage: Stage, at: string | Date, given: Tick, age = 0): Promise<Fact[]> {
+export async function handle(stage: Stage, at: string | Date, given: Tick, age = 0, behind = 0): Promise<Fact[]> {
   const time = new Date(at)
   vi.setSystemTime(time.getTime() + age)
-  const facts = await plan.handle(given, stage.context({ cause: { id: `tick-${++sequence}`, time, sequence } }))
+  const facts = await plan.handle(given, stage.context({ cause: { id: `tick-${++sequence}`, time, sequence, behind } }))
   stage.store(...facts)
   return facts
 }

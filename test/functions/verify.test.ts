@@ -44,8 +44,8 @@ requires('tar', 'zstd')('verify', () => {
       text => text.replace(/(?<="sha256": ")./, digit => (digit === '0' ? '1' : '0')),
       'is not the one that was written',
     ],
-    ['a name that leads outside', text => text.replace('"docs.tar.zst"', '"../docs.tar.zst"'), 'artifacts.0.name'],
-    ['half of it gone', text => text.slice(0, text.length / 2), 'is not what Holdfast writes'],
+    ['a name that leads outside', text => text.replace('"docs.tar.zst"', '"../docs.tar.zst"'), 'is not the one that was written'],
+    ['half of it gone', text => text.slice(0, text.length / 2), 'is not the one that was written'],
   ]
   test.each(edits)('a manifest that was edited after the export, %s: failed, and not verified', async (_, edit, message) => {
     const { stage, exported } = await captured()
