@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { events } from '../bus/events.ts'
 import { writeDocument } from '../infra/backups.ts'
-import { HoldfastError } from '../infra/errors.ts'
+import { VerificationFailed } from '../infra/errors.ts'
 import { FAILED, VERIFIED } from '../infra/layout.ts'
 import { prove } from '../infra/proof.ts'
 import { defineFunction } from './define.ts'
@@ -31,7 +31,8 @@ export default defineFunction({
       await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
       return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
     } catch (error) {
-      if (error instanceof HoldfastError && !error.retryable && (await host.stat(directory))) {
+      // Only what the backup itself is guilty of: a missing tool says nothing about it, and prune believes what stands there.
+      if (error instanceof VerificationFailed && (await host.stat(directory))) {
         await writeDocument(host, directory, FAILED, { at, error: error.message, ...(error.hint ? { hint: error.hint } : {}) })
         // What a try before this one found counts no more.
         await host.remove(join(directory, VERIFIED))

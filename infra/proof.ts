@@ -1,6 +1,8 @@
 /** Proves one copy of a backup where it lies: its manifest, every checksum, and the kind's own check. */
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { VerificationFailed } from './errors.ts'
+import type { Host } from './hosts/host.ts'
 import { readBackup } from './inventory.ts'
 import { MANIFEST } from './layout.ts'
 import type { Check, Manifest } from './manifest.ts'
@@ -22,12 +24,19 @@ export interface Proof {
 
 /** Throws VerificationFailed naming what is wrong. Reads only. */
 export async function prove({ directory, driver, options, expected, ...work }: ProofWork): Promise<Proof> {
+  if (expected !== undefined) await checkManifest(work.host, directory, expected)
   const backup = await readBackup(work.host, directory)
-  if (!backup || (expected !== undefined && backup.digest !== expected)) throw wrongManifest(directory, backup !== undefined)
+  if (!backup) throw wrongManifest(directory, false)
   const { manifest } = backup
   const checks = await checkArtifacts(work.host, directory, manifest, work.signal)
   const own = await driver.verify({ ...work, source: manifest.source, id: manifest.id, options, directory, manifest })
   return { manifest, checks: [...checks, ...own] }
+}
+
+/** Before it is read: one that was edited may not even be a manifest any more. */
+async function checkManifest(host: Host, directory: string, expected: string): Promise<void> {
+  const bytes = await host.readIfThere(join(directory, MANIFEST))
+  if (!bytes || createHash('sha256').update(bytes).digest('hex') !== expected) throw wrongManifest(directory, bytes !== undefined)
 }
 
 function wrongManifest(directory: string, there: boolean): VerificationFailed {
