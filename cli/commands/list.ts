@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type Entry, readEntries } from '../entries.ts'
+import { exitCodes } from '../errors.ts'
 import { moment, note, say, sayJson, sayTable, size } from '../print.ts'
 import { openWhere, type Where, type WhereOptions } from '../where.ts'
 
@@ -21,10 +22,11 @@ export function listCommand(program: Command): void {
       await using where = await openWhere(options)
       const { entries, problems } = await readEntries(where.places, source)
       // A source that left the configuration still has its backups.
-      if (source !== undefined && entries.length === 0) where.session?.tools.source(source)
+      if (source !== undefined && entries.length === 0 && problems.length === 0) where.session?.tools.source(source)
       for (const problem of problems) note(`holdfast: ${problem}`)
       if (options.json) sayJson(entries)
-      else print(entries, where)
+      else if (entries.length || !problems.length) print(entries, where)
+      if (problems.length) process.exitCode = exitCodes.failed
     })
 }
 

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { InvalidInput, messageOf, VerificationFailed } from '../../infra/errors.ts'
+import { HoldfastError, InvalidInput, messageOf } from '../../infra/errors.ts'
 import { type Found, locate } from '../../infra/find.ts'
 import type { Check } from '../../infra/manifest.ts'
 import { prove } from '../../infra/proof.ts'
 import { sourceOf } from '../../infra/sources/all.ts'
 import { readEntries } from '../entries.ts'
-import { exitCodes } from '../errors.ts'
+import { exitCodes, Interrupted } from '../errors.ts'
 import { interruptible } from '../interrupt.ts'
 import { openLive } from '../live.ts'
 import { mood, note, say, sayJson, size, span } from '../print.ts'
@@ -15,10 +15,11 @@ interface Options extends WhereOptions {
   json?: boolean
 }
 
+/** One copy, or what could not be read and so proves nothing: that has no directory. */
 interface Proven {
-  id: string
-  place: string
-  directory: string
+  id: string | null
+  place: string | null
+  directory: string | null
   ok: boolean
   checks: Check[]
   error: string | null
@@ -30,38 +31,58 @@ interface Proven {
 export function verifyCommand(program: Command): void {
   program
     .command('verify')
-    .description('prove backups again: manifest, every checksum, and what their kind can check')
+    .description('prove every copy of backups again: manifest, every checksum, and what their kind can check')
     .argument('[id|source]', 'one backup, or the newest one of a source; without it the newest of every source')
-    .option('--vault <name>', 'the copy in this vault')
-    .option('--from <directory>', 'the copy in a directory; needs no configuration')
+    .option('--vault <name>', 'the copy in this vault alone')
+    .option('--from <directory>', 'the copy in a directory alone; needs no configuration')
     .option('--json', 'as a JSON array')
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       await using where = await openWhere(options)
+      const { ids, problems } = await idsOf(name, where)
       const results: Proven[] = []
-      for (const id of await idsOf(name, where)) {
-        const { copies, problems } = await locate(where.places, id)
-        for (const problem of problems) note(`holdfast: ${problem}`)
-        const proven = await proveCopy(copies[0], where)
-        results.push(proven)
-        if (!options.json) say(lineOf(proven))
+      for (const id of ids) {
+        const found = await copiesOf(id, where)
+        for (const problem of found.problems) problems.add(problem)
+        for (const copy of found.copies) {
+          const proven = await proveCopy(copy, where)
+          results.push(proven)
+          if (!options.json) say(lineOf(proven))
+        }
       }
-      if (options.json) sayJson(results)
-      if (results.some(({ ok }) => !ok)) process.exitCode = exitCodes.failed
+      for (const problem of problems) note(`holdfast: ${problem}`)
+      if (options.json) sayJson([...results, ...[...problems].map(unproven)])
+      if (problems.size || results.some(({ ok }) => !ok)) process.exitCode = exitCodes.failed
     })
 }
 
-async function idsOf(name: string | undefined, { places, session }: Where): Promise<string[]> {
-  const { entries } = await readEntries(places)
+/** With the names of their hosts: two hosts on one vault may use the same id. */
+async function idsOf(name: string | undefined, { places, session }: Where): Promise<{ ids: string[]; problems: Set<string> }> {
+  const { entries, problems } = await readEntries(places)
   const sources = [...new Set(entries.map(({ source }) => source))]
-  if (name !== undefined && !sources.includes(name) && !isSource(name, session)) return [name]
+  if (name !== undefined && !sources.includes(name) && !isSource(name, session)) return { ids: [name], problems: new Set() }
   const wanted = name === undefined ? sources : [name]
-  const newest = wanted.flatMap(source => entries.findLast(entry => entry.source === source)?.id ?? [])
-  if (newest.length) return newest
+  const newest = wanted.flatMap(source => entries.findLast(entry => entry.source === source) ?? [])
+  const mine = name === undefined ? problems : (await readEntries(places, name)).problems
+  if (newest.length || mine.length) return { ids: newest.map(({ host, id }) => `${host}/${id}`), problems: new Set(mine) }
   throw new InvalidInput(
     `there is no backup${name === undefined ? '' : ` of ${name}`} yet in ${places.map(place => place.name).join(', ')}`,
     { hint: 'Make one: holdfast run' },
   )
+}
+
+/** Where nothing of it can be read, that is what is wrong with it. */
+async function copiesOf(id: string, { places }: Where): Promise<{ copies: readonly Found[]; problems: string[] }> {
+  try {
+    return await locate(places, id)
+  } catch (error) {
+    if (error instanceof InvalidInput || !(error instanceof HoldfastError)) throw error
+    return { copies: [], problems: [error.message] }
+  }
+}
+
+function unproven(error: string): Proven {
+  return { id: null, place: null, directory: null, ok: false, checks: [], error, bytes: 0, seconds: 0 }
 }
 
 function isSource(name: string, session: Where['session']): boolean {
@@ -77,7 +98,8 @@ async function proveCopy({ place, backup }: Found, where: Where): Promise<Proven
     const checks = await checksOf({ place, backup }, where)
     return { ...common, ok: true, checks, error: null, seconds: seconds() }
   } catch (error) {
-    if (!(error instanceof VerificationFailed)) throw error
+    // One that cannot be read hides no other.
+    if (!(error instanceof HoldfastError) || error instanceof Interrupted) throw error
     return { ...common, ok: false, checks: [], error: messageOf(error), seconds: seconds() }
   }
 }
@@ -109,6 +131,9 @@ async function checksOf({ place, backup }: Found, { session }: Where): Promise<C
     }
     await place.vault?.check(backup, stop.signal)
     return [{ name: 'checksums', result: 'as in the manifest' }]
+  } catch (error) {
+    stop.signal.throwIfAborted()
+    throw error
   } finally {
     live.clear()
   }

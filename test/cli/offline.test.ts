@@ -125,7 +125,10 @@ requires(
       exitCode: 1,
       stdout: expect.stringMatching(new RegExp(`^${letters} {2}shelf {2}failed {2}.*letters.tar.zst`)),
     })
-    expect(await place.json(['verify', letters])).toEqual([expect.objectContaining({ id: letters, ok: true, error: null })])
+    expect(await place.json(['verify', letters])).toMatchObject([
+      { id: letters, place: 'local', ok: true, error: null },
+      { id: letters, place: 'shelf', ok: true, error: null },
+    ])
   })
 
   test('hold keeps it out of retention in every place, unhold gives it back', async () => {

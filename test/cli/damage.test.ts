@@ -1,0 +1,99 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addCopy } from '../../infra/backups.ts'
+import { localHost } from '../../infra/hosts/local.ts'
+import { MANIFEST, VERIFIED } from '../../infra/layout.ts'
+import { makeBackup, manifestText, sha256 } from '../services/backup.ts'
+import { requires } from '../services/requires.ts'
+import { makePlace, type Place } from './holdfast.ts'
+
+const id = 'zeus-20261121T020000Z'
+
+requires('sqlite3')('what commands say where something is broken or away', () => {
+  let place: Place
+  let there: string
+
+  /** One verified backup on the host, and its copy in the vault. */
+  beforeAll(async () => {
+    place = await makePlace()
+    await writeFile(
+      join(place.path, 'holdfast.yaml'),
+      `plans: { p: { keep: { last: 3 }, vaults: [shelf] } }
+sources: { zeus: { kind: sqlite, plan: p, path: ./zeus.sqlite } }
+vaults: { shelf: { kind: rsync, path: ./shelf } }
+`,
+    )
+    const database = new DatabaseSync(join(place.path, 'zeus.sqlite'))
+    database.exec('CREATE TABLE notes (text TEXT)')
+    database.close()
+    const bytes = await readFile(join(place.path, 'zeus.sqlite'))
+    const here = await verifiedBackup(join(place.path, 'backups'), bytes)
+    there = await verifiedBackup(join(place.path, 'shelf', 'local'), bytes)
+    await addCopy(localHost('local'), here, { vault: 'shelf', at: '2026-11-21T02:01:00.000Z', directory: there, bytes: 1 })
+  })
+  afterAll(() => place.remove())
+
+  test('verify proves every copy, one line for each, and fails where one of them does', async () => {
+    const restore = await edited(join(there, 'zeus.sqlite'), () => 'spoiled')
+    const { exitCode, stdout } = await place.holdfast(['verify'])
+    await restore()
+    expect(exitCode).toBe(1)
+    expect(stdout).toMatch(new RegExp(`^${id}  local .* verified .*\n${id}  shelf  failed .*zeus.sqlite`))
+  })
+
+  test('verify fails where a manifest was edited, and says so to programs', async () => {
+    const restore = await edited(join(there, 'manifest.json'), text => text.replace('nightly', 'monthly'))
+    const ended = await place.holdfast(['verify', 'zeus', '--json'])
+    const alone = await place.holdfast(['verify', id, '--vault', 'shelf', '--json'])
+    await restore()
+    const problem = expect.objectContaining({ ok: false, error: expect.stringContaining('changed after it was verified') })
+    expect(ended.exitCode).toBe(1)
+    expect(JSON.parse(ended.stdout)).toEqual([expect.objectContaining({ id, place: 'local', ok: true }), problem])
+    expect(alone.exitCode).toBe(1)
+    expect(JSON.parse(alone.stdout)).toEqual([problem])
+  })
+
+  test('list fails where a place cannot be read, and does not call that nothing', async () => {
+    const back = await away(join(place.path, 'shelf'))
+    const vault = await place.holdfast(['list', '--vault', 'shelf'])
+    const both = await place.holdfast(['list', '--json'])
+    await back()
+    expect(vault).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('is not there') })
+    expect(both.exitCode).toBe(1)
+    expect(JSON.parse(both.stdout)).toMatchObject([{ id }])
+    expect(await place.holdfast(['list', '--from', '/nope', '--json'])).toMatchObject({ exitCode: 1, stdout: '[]' })
+  })
+})
+
+async function verifiedBackup(root: string, bytes: Uint8Array): Promise<string> {
+  const { directory, manifest } = await makeBackup(root, { files: { 'zeus.sqlite': bytes } })
+  const attributes = { owner: '0:0', mode: '600' }
+  const details = {
+    path: '/zeus',
+    journalMode: 'wal',
+    rows: null,
+    foreignKeyViolations: null,
+    file: attributes,
+    directory: attributes,
+  }
+  const text = manifestText({ ...manifest, kind: 'sqlite', details })
+  await writeFile(join(directory, MANIFEST), text)
+  const verified = { at: '2026-11-21T02:00:30.000Z', manifest: sha256(text), checks: [] }
+  await writeFile(join(directory, VERIFIED), JSON.stringify(verified))
+  return directory
+}
+
+/** Resolves to what undoes it. */
+async function edited(path: string, edit: (text: string) => string): Promise<() => Promise<void>> {
+  const before = await readFile(path)
+  await writeFile(path, edit(before.toString()))
+  return () => writeFile(path, before)
+}
+
+/** Resolves to what brings it back. */
+async function away(path: string): Promise<() => Promise<void>> {
+  await rename(path, `${path}.away`)
+  return () => rename(`${path}.away`, path)
+}
