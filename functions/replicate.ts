@@ -1,45 +1,94 @@
 /** Copies the backup to every vault of its plans, side by side. One broken vault does not stop the others. */
 import { events, type Verified } from '../bus/events.ts'
 import { PartlyDone } from '../bus/function.ts'
+import { isAtWork, workEnds } from '../bus/hold.ts'
 import { addCopy } from '../infra/backups.ts'
 import { HoldfastError, messageOf } from '../infra/errors.ts'
-import { readBackup } from '../infra/inventory.ts'
+import { type Backup, readBackup, readInventory } from '../infra/inventory.ts'
 import type { Copy, Manifest } from '../infra/manifest.ts'
+import { vaultsOf } from '../infra/places.ts'
+import { missingVaults } from '../infra/rotation.ts'
+import { type WarningList, warningList } from '../infra/warnings.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
+
+/** Copies of older backups that one run makes: it is this run that people wait for. */
+const OLDER_AT_ONCE = 3
+
+type Said = ReturnType<typeof events.replicate.copied>
 
 export default defineFunction({
   name: 'replicate',
   on: [events.verify.done],
   emits: [events.replicate.copied, events.replicate.done],
+  reads: workEnds,
+  remembers: ['run'],
   async handle(backup, context) {
     const { tools } = context
     const { host } = tools.source(backup.source)
     const manifest = (await readBackup(host, backup.directory))?.manifest
     if (!manifest) throw new HoldfastError(`${backup.directory} is gone before it was copied`, { retryable: false })
-    const vaults = vaultsOf(backup, context)
+    const vaults = vaultsOf(tools, backup.source, backup.plans)
     const results = await Promise.allSettled(vaults.map(vault => copyTo(vault, backup, manifest, context)))
     const copies = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    for (const copy of copies) await addCopy(host, backup.directory, copy)
-    const said = copies.map(copy => events.replicate.copied({ id: backup.id, source: backup.source, host: backup.host, ...copy }))
+    const said: Said[] = []
+    for (const copy of copies) said.push(await noted(backup, copy, context))
     const broken = results.flatMap((result, index) =>
       result.status === 'rejected' ? [{ vault: vaults[index] ?? '', reason: result.reason }] : [],
     )
     const fatal = broken.filter(({ vault }) => tools.vault(vault).config.required)
     if (fatal.length) throw partlyDone(said, fatal)
     const missing = broken.map(({ vault, reason }) => ({ vault, error: messageOf(reason).slice(0, 1000) }))
-    return [...said, events.replicate.done({ ...backup, copies, missing })]
+    const warnings = warningList(backup.warnings)
+    const late = await copyOlder(backup, copies, warnings, context)
+    return [...said, ...late, events.replicate.done({ ...backup, copies, missing, warnings: warnings.summary() })]
   },
 })
 
-/** The vaults of all plans that made this backup; an ad-hoc one without plans goes where its source's plans go. */
-function vaultsOf(backup: Verified, { tools }: FunctionContext): string[] {
-  const plans = backup.plans.length ? backup.plans : tools.source(backup.source).config.plans
-  return [...new Set(plans.flatMap(plan => tools.plan(plan).vaults))]
+/** Notes a copy beside its backup, and says it. */
+async function noted(
+  of: Pick<Verified, 'id' | 'source' | 'host' | 'directory'>,
+  copy: Copy,
+  { tools }: FunctionContext,
+): Promise<Said> {
+  const { id, source, host, directory } = of
+  await addCopy(tools.source(source).host, directory, copy)
+  return events.replicate.copied({ id, source, host, ...copy })
+}
+
+/** What a vault missed while it was away or not yet required, oldest first. What fails here is a warning: this run has its copies. */
+async function copyOlder(backup: Verified, copies: Copy[], warnings: WarningList, context: FunctionContext): Promise<Said[]> {
+  const { tools, signal } = context
+  const source = tools.source(backup.source)
+  const reached = new Set(copies.map(({ vault }) => vault))
+  const { backups } = await readInventory(source.host, backup.root, { source: source.name })
+  const said: Said[] = []
+  for (const older of backups) {
+    const lacking = missingVaults(tools, source, older).filter(vault => reached.has(vault))
+    if (said.length >= OLDER_AT_ONCE) break
+    if (lacking.length === 0 || older.manifest.id === backup.id || !(await isSettled(older, backup.host, context))) continue
+    const of = { id: older.manifest.id, source: source.name, host: backup.host, directory: older.directory }
+    for (const vault of lacking) {
+      try {
+        said.push(await noted(of, await copyTo(vault, of, older.manifest, context), context))
+      } catch (error) {
+        if (signal.aborted) throw error
+        warnings.add(`vault ${vault} still lacks ${of.id}: ${messageOf(error)}`)
+      }
+    }
+  }
+  return said
+}
+
+/** Verified, and no run of its own will copy it. */
+async function isSettled({ manifest, verified, failed }: Backup, host: string, context: FunctionContext): Promise<boolean> {
+  if (!verified || failed) return false
+  const { id, source, at } = manifest
+  return !(await isAtWork({ id, source, host, at, proven: true }, context))
 }
 
 async function copyTo(
   name: string,
-  { directory, source }: Verified,
+  { directory, source }: Pick<Verified, 'directory' | 'source'>,
   manifest: Manifest,
   context: FunctionContext,
 ): Promise<Copy> {

@@ -9,3 +9,10 @@ export function placesOf(tools: Tools, vault?: string): Place[] {
   const vaults = Object.keys(tools.configuration.vaults).map(name => vaultPlace(tools.vault(name).vault))
   return [...hosts, ...vaults]
 }
+
+/** The vaults that a backup of these plans belongs in: of those plans that the source still has, of all it has where none is left. */
+export function vaultsOf(tools: Tools, source: string, plans: readonly string[]): string[] {
+  const own = tools.source(source).config.plans
+  const left = plans.filter(plan => own.includes(plan))
+  return [...new Set((left.length ? left : own).flatMap(plan => tools.plan(plan).vaults))]
+}

@@ -2,6 +2,7 @@
 import { cleanUnfinished, removeBackup } from './backups.ts'
 import { messageOf } from './errors.ts'
 import { type Backup, readInventory, type Unreadable } from './inventory.ts'
+import { vaultsOf } from './places.ts'
 import { type Decision, decide, type Rules } from './prune.ts'
 import { installationOf } from './tools/owner.ts'
 import type { ProtectedSource, Tools } from './tools.ts'
@@ -35,8 +36,7 @@ export async function planRotation({
   const places: PlaceRotation[] = []
   const plans = Object.fromEntries(source.config.plans.map(name => [name, tools.plan(name)]))
   const vaults = [...new Set(Object.values(plans).flatMap(plan => plan.vaults))]
-  const required = vaults.filter(name => tools.vault(name).config.required)
-  const missingIn = (backup: Backup) => required.filter(name => !backup.copies.some(copy => copy.vault === name))
+  const missingIn = (backup: Backup) => missingVaults(tools, source, backup)
   places.push(await rootRotation(source, { plans, own: undefined, missingIn }, inProgress))
   for (const name of vaults) {
     try {
@@ -56,6 +56,12 @@ export async function planRotation({
     }
   }
   return { places, problems: [...problems, ...places.flatMap(place => place.problems)] }
+}
+
+/** The required vaults that have no copy of a backup: those of its plans, or of all where its plans are no more. */
+export function missingVaults(tools: Tools, { name }: ProtectedSource, { manifest, copies }: Backup): string[] {
+  const lacking = (vault: string) => tools.vault(vault).config.required && !copies.some(copy => copy.vault === vault)
+  return vaultsOf(tools, name, manifest.plans).filter(lacking)
 }
 
 async function rootRotation(

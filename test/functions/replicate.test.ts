@@ -1,10 +1,12 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import type { Verified } from '../../bus/events.ts'
+import { describe, expect, test } from 'vitest'
+import { events, type Verified } from '../../bus/events.ts'
 import { PartlyDone } from '../../bus/function.ts'
 import replicate from '../../functions/replicate.ts'
+import { writeDocument } from '../../infra/backups.ts'
 import { readBackup } from '../../infra/inventory.ts'
+import { VERIFIED } from '../../infra/layout.ts'
 import { temporaryDirectory } from '../services/directory.ts'
 import { requires } from '../services/requires.ts'
 import { exportedBackup } from './facts.ts'
@@ -73,5 +75,42 @@ requires('rsync')('replicate', () => {
     const { stage, verified } = await underway(true)
     await rm(verified.directory, { recursive: true })
     await expect(replicate.handle(verified, stage.context())).rejects.toMatchObject({ retryable: false })
+  })
+
+  describe('a required vault that lacks older verified backups', () => {
+    /** Backups of five earlier days, the first one unverified. */
+    async function late() {
+      const work = await underway(false)
+      const host = work.stage.tools.host('local')
+      for (const day of [1, 2, 3, 4, 5]) {
+        const { backup } = await exportedBackup(work.stage, `2026-11-0${day}T02:00:00.000Z`)
+        const { directory, digest: manifest } = backup
+        const at = backup.manifest.at
+        if (day > 1) await writeDocument(host, directory, VERIFIED, { at, manifest, checks: [] })
+      }
+      const run = async (fence: number) => {
+        const facts = [await replicate.handle(work.verified, work.stage.context({ fence }))].flat()
+        return { ids: facts.map(({ data }) => data.id), done: events.replicate.done.schema.parse(facts.at(-1)?.data) }
+      }
+      return { ...work, run }
+    }
+    const day = (number: number) => `docs-2026110${number}T020000Z`
+
+    test('gets them, oldest first, a few in each run, and they are noted', async () => {
+      const { verified, run } = await late()
+      const { id } = verified
+      expect((await run(1)).ids).toEqual([id, day(2), day(3), day(4), id])
+      expect((await run(2)).ids).toEqual([id, day(5), id])
+      expect((await run(3)).ids).toEqual([id, id])
+    })
+
+    test('one that cannot be copied is a warning, and the others are', async () => {
+      const { good, verified, run } = await late()
+      await mkdir(join(good, 'here', '2026-11-02', 'docs-020000Z'), { recursive: true })
+      await writeFile(join(good, '.holdfast-vault.json'), '{"format":"holdfast-vault","version":1}')
+      const { ids, done } = await run(1)
+      expect(ids).toEqual([verified.id, day(3), day(4), day(5), verified.id])
+      expect(done.warnings).toMatchObject({ count: 1, first: [expect.stringContaining(`lacks ${day(2)}`)] })
+    })
   })
 })
