@@ -16,6 +16,7 @@ export interface IntentionOptions {
 export function intention({ id, copies }: Located, { to, keepAside, session }: IntentionOptions): string[] {
   const [{ backup, place }] = copies
   const { manifest, directory, verified, failed } = backup
+  const kept = keepAside || (to === undefined && !healthKnown(manifest.source, session))
   const state = failed
     ? `its verification failed: ${failed.error}`
     : verified
@@ -26,7 +27,7 @@ export function intention({ id, copies }: Located, { to, keepAside, session }: I
     `  from     ${place.name}: ${directory}`,
     `  to       ${to ?? originOf(manifest)}`,
     ...(to === undefined ? serviceLines(manifest.source, session) : []),
-    `  safety   it is proven first; what is there is moved aside until the new data checks out${keepAside ? ', and kept' : ''}`,
+    `  safety   it is proven first; what is there is moved aside until the new data checks out${kept ? ', and kept' : ''}`,
   ]
 }
 
@@ -34,6 +35,10 @@ export function intention({ id, copies }: Located, { to, keepAside, session }: I
 function originOf({ details }: Manifest): string {
   const { path, roots } = z.object({ path: z.string().optional(), roots: z.array(z.string()).optional() }).parse(details)
   return path ?? roots?.join(', ') ?? 'where it came from'
+}
+
+function healthKnown(source: string, session: Session | undefined): boolean {
+  return session?.tools.source(source).config.health !== undefined
 }
 
 function serviceLines(source: string, session: Session | undefined): string[] {

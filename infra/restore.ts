@@ -5,7 +5,18 @@ import { HoldfastError, InvalidInput, messageOf } from './errors.ts'
 import type { Host } from './hosts/host.ts'
 import type { Backup } from './inventory.ts'
 import type { Check } from './manifest.ts'
-import { asideOf, classify, type Exchange, isThere, observe, place, rejectedOf, undo } from './restore/exchange.ts'
+import {
+  asideOf,
+  classify,
+  type Exchange,
+  isThere,
+  observe,
+  place,
+  reasonToKeep,
+  rejectedOf,
+  removalOf,
+  undo,
+} from './restore/exchange.ts'
 import { waitForHealth } from './restore/health.ts'
 import { type Journal, readJournal, refuseSecond, writeJournal } from './restore/journal.ts'
 import type { Progress, Source } from './sources/source.ts'
@@ -130,18 +141,19 @@ async function begin({ host, service, health, to, signal }: Restore): Promise<Ch
 }
 
 async function finish(restore: Restore, journal: Journal): Promise<Restored> {
-  const { host, state, token, keepAside, warn } = restore
+  const { host, state, token, warn } = restore
   const targets = journal.steps.filter(({ staged }) => staged !== null).map(({ target }) => target)
   const { checks } = journal
   if (journal.phase === 'done') return { targets, aside: journal.aside ?? [], checks, seconds: journal.seconds ?? 0 }
   const asides = journal.steps.map(({ target }) => asideOf(target, token))
   const aside: string[] = []
+  const reason = reasonToKeep({ ...restore, ...journal })
   for (const path of asides) {
-    if (!keepAside && !journal.leftOut) await host.remove(path)
+    if (reason === undefined) await host.remove(path)
     else if (await isThere(host, path)) aside.push(path)
   }
   await discard(host, stagedOf(journal))
-  if (aside.length && !keepAside) warn(`what was there holds files that no backup has, and was kept: ${aside.join(', ')}`)
+  if (aside.length && reason) warn(`what was there was kept: ${reason}. Once you need it no more: ${removalOf(aside)}`)
   const seconds = Math.max(0, Date.now() - Date.parse(journal.began)) / 1000
   await writeJournal(host, state, { ...journal, phase: 'done', aside, seconds })
   return { targets, aside, checks, seconds }

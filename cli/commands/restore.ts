@@ -5,6 +5,7 @@ import type { Visitor } from '../../bus/visitor.ts'
 import { HoldfastError, InvalidInput } from '../../infra/errors.ts'
 import { type Located, locate, nameOf } from '../../infra/find.ts'
 import { labelOf, locateToRestore } from '../../infra/recover.ts'
+import { removalOf } from '../../infra/restore/exchange.ts'
 import { Accepted } from '../answers.ts'
 import { idOf } from '../entries.ts'
 import { Interrupted } from '../errors.ts'
@@ -122,4 +123,5 @@ function report({ id, from, targets, aside, checks, seconds }: Result, { copies:
   say(`${id}  ${size(backup.manifest.bytes)}  ${from}  →  ${targets.join(', ')}  restored  ${span(seconds)}`)
   for (const { name, result } of checks) say(`  ${name}: ${result}`)
   for (const path of aside) say(`  what was there is kept: ${path}`)
+  if (aside.length) say(`  once you need it no more: ${removalOf(aside)}`)
 }

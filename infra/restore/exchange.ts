@@ -113,3 +113,23 @@ async function select<Item>(items: readonly Item[], wanted: (item: Item) => Prom
 export async function isThere(host: Host, path: string): Promise<boolean> {
   return (await host.stat(path, { follow: false })) !== undefined
 }
+
+/** What a person types to be rid of what was moved aside. */
+export function removalOf(paths: readonly string[]): string {
+  return `rm -r -- ${paths.map(path => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`)).join(' ')}`
+}
+
+interface Outcome {
+  keepAside: boolean
+  health: unknown
+  to: string | undefined
+  leftOut: boolean
+}
+
+/** Why what was moved aside stays: empty where it was asked for, undefined where nobody needs it any more. */
+export function reasonToKeep({ keepAside, health, to, leftOut }: Outcome): string | undefined {
+  if (keepAside) return ''
+  if (leftOut) return 'it may hold files that no backup has'
+  // That the data is whole does not say that it is the right one for its program.
+  return to === undefined && !health ? 'no `health` is configured that would prove the new data' : undefined
+}

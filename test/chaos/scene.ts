@@ -41,11 +41,18 @@ export async function makeScene(directory: string, { prefix = 'backup', ...optio
 
 function defaults(directory: string): Omit<HouseOptions, 'directory'> {
   const [tree, database] = [join(directory, 'data', 'docs'), join(directory, 'data', 'notes.sqlite')]
+  // With it what was moved aside is removed, which is a place to be killed at.
+  const health = { http: undefined, command: ['true'] satisfies [string], within: 5000 }
   return {
     sources: {
-      docs: { kind: 'files', options: { paths: [tree], exclude: [], require: [], optional: [], level: 3, rsyncable: false } },
+      docs: {
+        kind: 'files',
+        health,
+        options: { paths: [tree], exclude: [], require: [], optional: [], level: 3, rsyncable: false },
+      },
       notes: {
         kind: 'sqlite',
+        health,
         options: { path: database, method: 'backup', busyTimeout: 5000, walLimit: 1e9, rowCounts: true },
       },
     },

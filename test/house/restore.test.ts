@@ -115,6 +115,8 @@ requires(
     expect(await letters(scene)).toBe('dear reader')
 
     await flip(archive(only(await scene.backups('vault')).directory))
+    const kept = await leftovers(scene)
+    expect(kept, 'no health proves the new data').toEqual([expect.stringContaining('.before-')])
     await writeFile(scene.letter, 'worth keeping')
     const end = await restored(scene, { id })
     expect(end.error).toMatchObject({
@@ -122,7 +124,7 @@ requires(
       hint: expect.stringContaining('Nothing was touched'),
     })
     expect(await letters(scene)).toBe('worth keeping')
-    expect(await leftovers(scene)).toEqual([])
+    expect(await leftovers(scene)).toEqual(kept)
   })
 
   test('with an artifact that is gone, and with the whole root gone, the vault has it', async () => {

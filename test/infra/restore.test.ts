@@ -30,6 +30,16 @@ test('what was there is kept where it was asked for, and a second run tells the 
   expect(await starts()).toEqual(['new'])
 })
 
+test('what was there is kept where no health proves the new data, with how to remove it; not for another place', async () => {
+  const root = await temporaryDirectory()
+  const { restore, files, data, warnings } = await setting(root, { quiet: true })
+  expect(await restoreBackup(restore())).toMatchObject({ aside: [`${data}.before-request1`] })
+  expect(await files()).toEqual({ data: 'new', 'data.before-request1': 'old' })
+  expect(warnings).toEqual([expect.stringContaining(`rm -r -- ${data}.before-request1`)])
+  const to = join(root, 'elsewhere')
+  for (const token of ['a', 'b']) expect(await restoreBackup(restore({ to, token }))).toMatchObject({ aside: [] })
+})
+
 test('a service that does not become well gets its old data back, byte for byte', async () => {
   const { restore, files, starts } = await setting(await temporaryDirectory())
   const failed = restoreBackup(restore({ health: sick }))
@@ -102,8 +112,9 @@ test('while a restore is interrupted, another one to the same place is refused a
   await interrupt(restore)
   await expect(restoreBackup(restore({ token: 'request2' }))).rejects.toMatchObject({ hint: expect.stringContaining('request1') })
   expect(Object.keys(await files())).not.toContain('data.staged-request2')
-  await restoreBackup(restore())
-  await restoreBackup(restore({ token: 'request2' }))
+  const health = { ...sick, command: ['true'] satisfies [string], within: 5000 }
+  await restoreBackup(restore({ health }))
+  await restoreBackup(restore({ health, token: 'request2' }))
   expect(await files()).toEqual({ data: 'new' })
 })
 
