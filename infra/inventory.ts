@@ -41,8 +41,10 @@ export async function readInventory(host: Host, root: string, { source }: { sour
   const inventory: Inventory = { backups: [], unreadable: [] }
   for (const day of await host.list(root)) {
     if (day.type !== 'directory' || !dayPattern.test(day.name)) continue
-    const names = (await host.list(join(root, day.name))).filter(({ type, name }) => type === 'directory' && mayBe(name, source))
-    await Promise.all(names.map(({ name }) => readInto(inventory, host, join(root, day.name, name))))
+    await naming(inventory, join(root, day.name), async directory => {
+      const names = (await host.list(directory)).filter(({ type, name }) => type === 'directory' && mayBe(name, source))
+      await Promise.all(names.map(({ name }) => readInto(inventory, host, join(directory, name))))
+    })
   }
   inventory.backups.sort(byAge)
   inventory.unreadable.sort((a, b) => compare(a.directory, b.directory))
@@ -80,12 +82,19 @@ function mayBe(name: string, source: string | undefined): boolean {
   return found !== undefined && (source === undefined || found === source)
 }
 
-async function readInto(inventory: Inventory, host: Host, directory: string): Promise<void> {
-  try {
+function readInto(inventory: Inventory, host: Host, path: string): Promise<void> {
+  return naming(inventory, path, async directory => {
     const backup = await readBackup(host, directory)
     if (!backup) return
     refuseStranger(backup)
     inventory.backups.push(backup)
+  })
+}
+
+/** Looks into a directory; one that cannot be read is named, and hides none of the others. */
+async function naming(inventory: Inventory, directory: string, look: (directory: string) => Promise<void>): Promise<void> {
+  try {
+    await look(directory)
   } catch (error) {
     if (!concernsTheFile(error)) throw error
     inventory.unreadable.push({ directory, error: messageOf(error) })

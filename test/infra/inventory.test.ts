@@ -1,6 +1,7 @@
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { HoldfastError } from '../../infra/errors.ts'
 import { localHost } from '../../infra/hosts/local.ts'
 import { readBackup, readInventory } from '../../infra/inventory.ts'
 import { makeBackup, manifestText, sha256 } from '../services/backup.ts'
@@ -50,6 +51,27 @@ describe('readInventory', () => {
     const { backups, unreadable } = await readInventory(host, root)
     expect(backups.map(({ manifest: { id } }) => id)).toEqual([whole.manifest.id])
     expect(unreadable).toEqual([{ directory, error: expect.stringContaining(problem) }])
+  })
+
+  test.each(['EIO', 'EACCES'])('names a day that cannot be read (%s), and lists the others', async code => {
+    const root = await temporaryDirectory()
+    const { manifest } = await makeBackup(root)
+    const day = join(root, '2026-11-22')
+    await host.makeDirectory(day)
+    const cause = Object.assign(new Error(code), { code })
+    const list = (path: string) =>
+      path === day ? Promise.reject(new HoldfastError(`cannot list ${day}`, { cause })) : host.list(path)
+    const { backups, unreadable } = await readInventory({ ...host, list }, root)
+    expect(backups.map(({ manifest: { id } }) => id)).toEqual([manifest.id])
+    expect(unreadable).toEqual([{ directory: day, error: `cannot list ${day}` }])
+  })
+
+  test('a host that cannot be reached in between is an error', async () => {
+    const root = await temporaryDirectory()
+    const { manifest } = await makeBackup(root)
+    const list = (path: string) =>
+      path.endsWith(manifest.day) ? Promise.reject(new HoldfastError('no route to host')) : host.list(path)
+    await expect(readInventory({ ...host, list }, root)).rejects.toThrow('no route')
   })
 
   test('names a manifest that cannot be read as a file', async () => {
