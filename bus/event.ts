@@ -65,7 +65,8 @@ export const Envelope = z.object({
   datacontenttype: z.literal('application/json').optional(),
   causeid: z.string().optional(),
   traceparent: z.string().optional(),
-  data: z.json(),
+  /** Checked against the schema of the event that its subject names. */
+  data: z.unknown(),
 })
 export type Envelope = z.infer<typeof Envelope>
 

@@ -40,7 +40,7 @@ export function timeOf({ at }: Point, { name, told }: Deed): When | undefined {
 
 /** What a write leaves behind when it is cut off: half the bytes under the temporary name. */
 export async function writeHalf(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.partial-0123456789abcdef`)
+  const temporary = join(dirname(path), `.${basename(path)}.partial-0000000000000000`)
   await writeFile(temporary, data.slice(0, Math.floor(data.length / 2)), { mode: 0o600 })
 }
 

@@ -26,19 +26,24 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
 
 export async function writeFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
   // The name that whoever sweeps up leftovers knows; cut, for names end at 255 bytes.
-  const drafts = `.${basename(path).slice(0, 50)}.partial-`
-  const draft = () => join(dirname(path), `${drafts}${randomBytes(8).toString('hex')}`)
-  let written = false
-  // Another writer of the same file may take our draft for a dead one's.
-  while (!written) written = await writeDraft(draft(), path, data, mode)
+  const drafts = join(dirname(path), `.${basename(path).slice(0, 50)}.partial-`)
+  const another = () => `${drafts}${randomBytes(8).toString('hex')}`
+  // A writer that was killed left its draft under the first name: only who finds it taken has something to clear up.
+  const own = basename(path).length <= 50
+  const first = await writeDraft(own ? `${drafts}${FIRST}` : another(), path, data, mode)
+  let written = first
+  while (!written) written = await writeDraft(another(), path, data, mode)
   await syncDirectory(dirname(path))
-  if (basename(path).length <= 50) await sweep(dirname(path), drafts)
+  if (own && !first) await sweep(dirname(path), basename(drafts))
 }
 
-/** False where the draft was gone before it could be renamed. */
-async function writeDraft(temporary: string, path: string, data: string | Uint8Array, mode: number): Promise<boolean> {
+const FIRST = '0'.repeat(16)
+
+/** False where the draft's name was taken, or the draft was gone before it could be renamed: another writer cleared up. */
+async function writeDraft(draft: string, path: string, data: string | Uint8Array, mode: number): Promise<boolean> {
+  const file = await openNew(draft, mode)
+  if (!file) return false
   try {
-    const file = await open(temporary, 'wx', mode)
     try {
       await file.writeFile(data)
       // open() leaves out what the umask forbids, which is nothing that the owner has.
@@ -47,16 +52,20 @@ async function writeDraft(temporary: string, path: string, data: string | Uint8A
     } finally {
       await file.close()
     }
-  } catch (error) {
-    await removeFile(temporary)
-    throw error
-  }
-  try {
-    await rename(temporary, path)
+    await rename(draft, path)
     return true
   } catch (error) {
-    if (missing(error) && (await orIfMissing(lstat(temporary), undefined)) === undefined) return false
-    await removeFile(temporary)
+    if (missing(error) && (await orIfMissing(lstat(draft), undefined)) === undefined) return false
+    await removeFile(draft)
+    throw error
+  }
+}
+
+async function openNew(path: string, mode: number) {
+  try {
+    return await open(path, 'wx', mode)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return undefined
     throw error
   }
 }

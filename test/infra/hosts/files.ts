@@ -31,7 +31,8 @@ export function fileContract(open: OpenPlace): void {
 
   test('write takes away what a killed writer of the same file left, and nothing else', async () => {
     const { host, directory } = await open()
-    for (const name of ['.document.partial-0123456789abcdef', '.document.partial-mine', '.document2.partial-0123456789abcdef'])
+    const [first, second] = ['0000000000000000', '0123456789abcdef'].map(draft => `.document.partial-${draft}`)
+    for (const name of [first ?? '', second ?? '', '.document.partial-mine', '.document2.partial-0123456789abcdef'])
       await host.write(join(directory, name), '')
     await host.write(join(directory, 'document'), 'whole')
     const names = (await host.list(directory)).map(({ name }) => name)
