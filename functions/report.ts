@@ -1,5 +1,5 @@
 /** Ends a run: says how it went, in report.md beside the backup and in every vault that has a copy. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DataOf } from '../bus/event.ts'
 import { events, type Reported } from '../bus/events.ts'
@@ -112,17 +112,19 @@ async function write(
 ): Promise<void> {
   const host = tools.host(reported.host)
   const places = 'pruned' in ended ? ended.pruned : []
-  const root = tools.source(reported.source).hostConfig.root
-  const space = await host.space(root)
-  const text = reportText({ backup, reported: { ...reported, warnings: warnings.summary() }, places, space })
-  await attempt(`report.md in ${backup.directory}`, warnings, () => host.write(join(backup.directory, REPORT), text))
-  await Promise.all(
-    backup.copies.map(copy =>
-      attempt(`report.md in vault ${copy.vault}`, warnings, () =>
-        tools.vault(copy.vault).vault.annotate({ ...backup, directory: copy.directory }, REPORT, text),
+  await attempt('report.md', warnings, async () => {
+    // Its source may have left the configuration meanwhile.
+    const space = await host.space(dirname(dirname(backup.directory)))
+    const text = reportText({ backup, reported: { ...reported, warnings: warnings.summary() }, places, space })
+    await attempt(`report.md in ${backup.directory}`, warnings, () => host.write(join(backup.directory, REPORT), text))
+    await Promise.all(
+      backup.copies.map(copy =>
+        attempt(`report.md in vault ${copy.vault}`, warnings, () =>
+          tools.vault(copy.vault).vault.annotate({ ...backup, directory: copy.directory }, REPORT, text),
+        ),
       ),
-    ),
-  )
+    )
+  })
 }
 
 async function attempt(what: string, warnings: WarningList, write: () => Promise<void>): Promise<void> {

@@ -1,10 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { events, type Pruned, type Reported } from '../../bus/events.ts'
 import { NotYet } from '../../bus/function.ts'
 import report from '../../functions/report.ts'
 import { writeDocument } from '../../infra/backups.ts'
+import type { Host } from '../../infra/hosts/host.ts'
+import { createTools } from '../../infra/tools.ts'
 import { exportedBackup, failure } from './facts.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -121,6 +123,26 @@ test('a backup that failed is not called verified, whatever was found before', a
   const { stage, backup, exported } = await pruned()
   await writeDocument(stage.tools.host('local'), backup.directory, 'failed.json', { at: exported.at, error: 'damaged' })
   expect(await reported(stage, 'verify.failed', { ...exported, error: failure, attempts: 1 })).toMatchObject({ verified: false })
+})
+
+test('a source that left the configuration in mid-run: the run is reported all the same', async () => {
+  const { stage, backup, ended } = await pruned()
+  const tools = createTools({ ...stage.tools.configuration, sources: {} })
+  onTestFinished(() => tools.close())
+  const gone = { ...stage, context: (change = {}) => stage.context({ ...change, tools }) }
+  expect(await reported(gone, 'prune.done', ended)).toMatchObject({ outcome: 'done', verified: true })
+  expect(await readFile(join(backup.directory, 'report.md'), 'utf8')).toContain('free space')
+})
+
+test('free space that cannot be told is a warning', async () => {
+  const { stage, ended } = await pruned()
+  const host: Host = { ...stage.tools.host('local'), space: () => Promise.reject(new Error('no answer')) }
+  const blind = { ...stage, context: (change = {}) => stage.context({ ...change, tools: { ...stage.tools, host: () => host } }) }
+  const { outcome, warnings } = await reported(blind, 'prune.done', ended)
+  expect({ outcome, warnings: warnings.first }).toEqual({
+    outcome: 'warnings',
+    warnings: ['report.md was not written: no answer'],
+  })
 })
 
 test('a message that names no backup ends no run', async () => {
