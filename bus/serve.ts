@@ -56,8 +56,8 @@ export async function serve<Tools>(options: ServeOptions<Tools>): Promise<Servin
   }
   const serveHosts: Serving['serveHosts'] = async hosts => {
     const fresh = Object.entries(hosts).filter(([host]) => !served.has(host))
-    for (const [host] of fresh) served.add(host)
     await start(fresh.flatMap(([host, { concurrency }]) => hostPosts(options, host, concurrency)))
+    for (const [host] of fresh) served.add(host)
   }
   await start(tickPosts(options))
   await serveHosts(options.hosts)
