@@ -78,6 +78,7 @@ async function prepare(restore: Restore): Promise<Journal> {
     token,
     backup: manifest.id,
     elsewhere: to !== undefined,
+    ...(to === undefined ? {} : { to }),
     phase: 'staged',
     began,
     steps,

@@ -38,6 +38,8 @@ export const Journal = z.object({
   backup: z.string().regex(idPattern),
   /** Set where it goes to another place than the one it came from. */
   elsewhere: z.boolean().optional(),
+  /** That place, as it was asked for. */
+  to: z.string().optional(),
   phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'reverted', 'undone']),
   began: z.iso.datetime(),
   steps: z.array(Step),
@@ -92,8 +94,15 @@ export async function refuseSecond(host: Host, state: string, journal: Journal):
   )
   if (!other) return
   throw new InvalidInput(`a restore of ${other.backup} to the same place was interrupted and is not finished`, {
-    hint: `Finish it first: run it again with its token ${other.token}.`,
+    hint: howToFinish(other),
   })
+}
+
+/** A command goes on with what a command began, and with what anybody began in a source's own place. */
+function howToFinish({ token, backup, elsewhere, to }: Journal): string {
+  const byInstance = token.startsWith('cli-') ? '' : 'The instance that began it finishes it when it runs again. '
+  if (byInstance && elsewhere) return byInstance.trimEnd()
+  return `${byInstance}Finish it first, while no instance runs: holdfast restore ${backup}${to === undefined ? '' : ` --to ${to}`}`
 }
 
 /** The restore of a source in its place that stopped in the middle; one to another place leaves the source as it is. */
