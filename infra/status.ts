@@ -1,6 +1,8 @@
 /** How each source stands: its last good backup, its last one, what runs now and when it is due next. */
-import type { Backup } from './inventory.ts'
-import { readInventory } from './inventory.ts'
+import { HoldfastError } from './errors.ts'
+import { type Place, rootPlace } from './find.ts'
+import { type Backup, byAge } from './inventory.ts'
+import { placesOf } from './places.ts'
 import { nextSlot } from './schedule.ts'
 import type { ProtectedSource, Tools } from './tools.ts'
 
@@ -21,7 +23,7 @@ export interface SourceStatus {
   kind: string
   host: string
   plans: string[]
-  /** The newest verified backup on the host. */
+  /** The newest verified backup on the host; where it has none, the newest verified copy, with the vault that has it. */
   good: BackupSummary | undefined
   /** The newest backup, whatever became of it. */
   last: BackupSummary | undefined
@@ -52,21 +54,53 @@ async function sourceStatus(
   now: Date,
 ): Promise<SourceStatus> {
   const { name, config, host, hostConfig } = source
-  const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
+  const here = await lookInto(rootPlace(host, hostConfig.root, config.host), name)
+  const { backups } = here
+  const good = summaryOf(newestGood(backups))
+  const there = good ? undefined : await inVaults(tools, source)
   const slots = config.plans.flatMap(plan => nextSlot(tools.plan(plan), config.host, now)?.getTime() ?? [])
   return {
     source: name,
     kind: config.kind,
     host: config.host,
     plans: config.plans,
-    good: summaryOf(backups.findLast(({ verified, failed }) => verified && !failed)),
-    last: summaryOf(backups.at(-1)),
+    good: good ?? there?.good,
+    last: summaryOf(backups.at(-1)) ?? there?.good,
     running,
     next: slots.length ? new Date(Math.min(...slots)).toISOString() : undefined,
     backups: backups.length,
     bytes: backups.reduce((sum, { manifest }) => sum + manifest.bytes, 0),
-    problems: unreadable.map(({ directory, error }) => `${directory}: ${error}`),
+    problems: [...here.problems, ...(there?.problems ?? [])],
   }
+}
+
+/** Where the host has nothing good, or nothing at all any more, the vaults may. */
+async function inVaults(tools: Tools, { name, hostConfig }: ProtectedSource) {
+  const vaults = placesOf(tools).filter(({ vault }) => vault)
+  const looked = await Promise.all(vaults.map(async place => ({ place, ...(await lookInto(place, name)) })))
+  const copies = looked.flatMap(({ place, backups }) => {
+    const backup = newestGood(backups.filter(({ manifest }) => manifest.host.label === hostConfig.label))
+    return backup ? [{ place, backup }] : []
+  })
+  const newest = copies.sort((a, b) => byAge(a.backup, b.backup)).at(-1)
+  const summary = summaryOf(newest?.backup)
+  const good = newest && summary ? { ...summary, vaults: [newest.place.name] } : undefined
+  return { good, problems: looked.flatMap(({ problems }) => problems) }
+}
+
+/** A place that cannot be looked into is a problem of the source, and hides no other. */
+async function lookInto(place: Place, source: string): Promise<{ backups: Backup[]; problems: string[] }> {
+  try {
+    const { backups, unreadable } = await place.list({ source })
+    return { backups, problems: unreadable.map(({ error }) => `${place.name}: ${error}`) }
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error
+    return { backups: [], problems: [`${place.name}: ${error.message}`] }
+  }
+}
+
+function newestGood(backups: readonly Backup[]): Backup | undefined {
+  return backups.findLast(({ verified, failed }) => verified && !failed)
 }
 
 function summaryOf(backup: Backup | undefined): BackupSummary | undefined {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type BackupSummary, type SourceStatus, statusOf } from '../../infra/status.ts'
+import { exitCodes } from '../errors.ts'
 import { away, note, say, sayJson, sayTable, size } from '../print.ts'
 import { type GlobalOptions, openSession } from '../session.ts'
 
@@ -23,6 +24,7 @@ export function statusCommand(program: Command): void {
       const sources = await statusOf(session.tools, async source => (running ? bus?.holderOf(source) : undefined))
       if (options.json) sayJson({ running, sources })
       else print(sources, running, session.absent().message)
+      if (!options.running && sources.some(({ problems }) => problems.length)) process.exitCode = exitCodes.failed
       if (options.running && !running) throw session.absent()
     })
 }
