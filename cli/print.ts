@@ -17,8 +17,14 @@ export function sayJson(value: unknown): void {
   say(JSON.stringify(value, undefined, 2))
 }
 
+/** Stored text may hold what a terminal would obey: control characters are shown, never sent. */
+export function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
 /** Columns two spaces apart, as wide as their widest cell; the first row may be a heading. */
-export function sayTable(rows: readonly (readonly string[])[]): void {
+export function sayTable(raw: readonly (readonly string[])[]): void {
+  const rows = raw.map(row => row.map(visible))
   const widths = rows.reduce<number[]>((all, row) => row.map((cell, index) => Math.max(cell.length, all[index] ?? 0)), [])
   for (const row of rows)
     say(

@@ -1,11 +1,12 @@
 /** What every command begins with: which configuration, which state directory, and the running instance if there is one. */
-import { existsSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
 import { type BusAddress, BusUnreachable, connectBus } from '../bus/connect.ts'
 import { defaultStateDirectory, findBus } from '../bus/embedded.ts'
 import { type Visitor, visit } from '../bus/visitor.ts'
 import { shownAddress } from '../infra/addresses.ts'
 import { type Configuration, readConfiguration } from '../infra/config.ts'
+import { InvalidInput } from '../infra/errors.ts'
 import { createTools, type Tools } from '../infra/tools.ts'
 import { NotRunning } from './errors.ts'
 
@@ -39,7 +40,19 @@ export function configurationFile({ config }: GlobalOptions): string {
 
 /** The directory named with --state, else the user's own. */
 export function stateDirectoryOf({ state }: GlobalOptions): string {
-  return state === undefined ? defaultStateDirectory(process.env) : resolve(state)
+  const directory = state === undefined ? defaultStateDirectory(process.env) : resolve(state)
+  requireDirectory(directory, directory)
+  return directory
+}
+
+/** It may be new; then the nearest one above it counts. */
+function requireDirectory(path: string, wanted: string): void {
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (!there && dirname(path) !== path) requireDirectory(dirname(path), wanted)
+  if (there && !there.isDirectory())
+    throw new InvalidInput(`the state cannot be in ${wanted}: ${path} is not a directory`, {
+      hint: 'Name a directory, which may be new: --state DIRECTORY',
+    })
 }
 
 /** Reads the configuration; throws `ConfigurationInvalid` with everything that is wrong in it. */

@@ -11,9 +11,12 @@ export function unholdCommand(program: Command): void {
     .description('give a backup back to its retention, here and in the vaults')
     .argument('<id>', 'the backup, or the beginning of its id')
     .action(async (id: string, _options: unknown, command: Command) => {
-      await eachCopy(id, command.optsWithGlobals(), 'given back to retention', async ({ place, backup }: Found) => {
-        if (place.vault) await place.vault.annotate(backup, HOLD, undefined)
-        else if (place.host) await unhold(place.host, backup.directory)
-      })
+      const held = ({ backup }: Found) => backup.hold !== undefined
+      await eachCopy(id, command.optsWithGlobals(), 'given back to retention', giveBack, { only: held, otherwise: 'is not held' })
     })
+}
+
+async function giveBack({ place, backup }: Found): Promise<void> {
+  if (place.vault) await place.vault.annotate(backup, HOLD, undefined)
+  else if (place.host) await unhold(place.host, backup.directory)
 }

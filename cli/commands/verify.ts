@@ -8,7 +8,7 @@ import { readEntries } from '../entries.ts'
 import { exitCodes, Interrupted } from '../errors.ts'
 import { interruptible } from '../interrupt.ts'
 import { openLive } from '../live.ts'
-import { mood, note, say, sayJson, size, span } from '../print.ts'
+import { mood, note, say, sayJson, size, span, visible } from '../print.ts'
 import { openWhere, type Where, type WhereOptions } from '../where.ts'
 
 interface Options extends WhereOptions {
@@ -140,7 +140,7 @@ async function checksOf({ place, backup }: Found, { session }: Where): Promise<C
 }
 
 function lineOf({ id, place, ok, checks, error, bytes, seconds }: Proven): string {
-  if (!ok) return [id, place, mood('failed', 'bad'), error].join('  ')
+  if (!ok) return [id, place, mood('failed', 'bad'), visible(error ?? '')].join('  ')
   const named = checks.map(({ name, result }) => `${name}: ${result}`).join(', ')
-  return [id, place, size(bytes), mood('verified', 'good'), span(seconds), named].join('  ')
+  return [id, place, size(bytes), mood('verified', 'good'), span(seconds), visible(named)].join('  ')
 }

@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -22,6 +22,7 @@ requires('sqlite3')('what commands say where something is broken or away', () =>
       join(place.path, 'holdfast.yaml'),
       `plans: { p: { keep: { last: 3 }, vaults: [shelf] } }
 sources: { zeus: { kind: sqlite, plan: p, path: ./zeus.sqlite } }
+hosts: { local: { label: local } }
 vaults: { shelf: { kind: rsync, path: ./shelf } }
 `,
     )
@@ -64,6 +65,55 @@ vaults: { shelf: { kind: rsync, path: ./shelf } }
     expect(both.exitCode).toBe(1)
     expect(JSON.parse(both.stdout)).toMatchObject([{ id }])
     expect(await place.holdfast(['list', '--from', '/nope', '--json'])).toMatchObject({ exitCode: 1, stdout: '[]' })
+  })
+
+  test('status finds the copy in the vault where the host has nothing left, and says what it cannot read', async () => {
+    const back = await away(join(place.path, 'backups'))
+    const [gone, json] = [await place.holdfast(['status']), await place.json(['status'])]
+    const vaultBack = await away(join(place.path, 'shelf'))
+    const nothing = await place.holdfast(['status'])
+    await vaultBack()
+    await back()
+    expect(gone).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(new RegExp(`zeus +${id} .* shelf `)) })
+    expect(json).toMatchObject({ sources: [{ good: { id, directory: there, vaults: ['shelf'] }, backups: 0 }] })
+    expect(nothing).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/zeus: shelf: .*shelf is not there/) })
+  })
+
+  test('hold and unhold name the place that they missed', async () => {
+    const back = await away(join(place.path, 'backups'))
+    const root = await place.holdfast(['hold', id, '--reason', 'audit'])
+    await back()
+    expect(root).toMatchObject({ exitCode: 1, stdout: `${id}  held in shelf` })
+    expect(root.stderr).toMatch(/local: .*backups is not there/)
+    const shelfBack = await away(join(place.path, 'shelf'))
+    await mkdir(join(place.path, 'shelf'))
+    const shelf = await place.holdfast(['hold', id, '--reason', 'audit'])
+    await rmdir(join(place.path, 'shelf'))
+    await shelfBack()
+    expect(shelf).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shelf: it got a copy, and shows no backup') })
+    expect(await place.holdfast(['unhold', id])).toMatchObject({ exitCode: 0 })
+    expect(await place.holdfast(['unhold', id])).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('is not held') })
+  })
+
+  test('control characters are neither taken as a reason nor sent to the terminal', async () => {
+    expect(await place.holdfast(['hold', id, '--reason', 'a\n\x1b[31mb'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('control characters'),
+    })
+    const hold = JSON.stringify({ at: '2026-11-21T02:00:30.000Z', reason: 'a\n\x1b[31mb' })
+    await writeFile(join(there, 'hold.json'), hold)
+    const { stdout } = await place.holdfast(['show', id, '--vault', 'shelf'])
+    await rm(join(there, 'hold.json'))
+    expect(stdout).toContain('a\\x0a\\x1b[31mb')
+  })
+
+  test('a state directory that is none is said in one block', async () => {
+    expect(await place.holdfast(['--state', '/etc/passwd', 'status'])).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr:
+        'holdfast: the state cannot be in /etc/passwd: /etc/passwd is not a directory\n  Name a directory, which may be new: --state DIRECTORY',
+    })
   })
 })
 
