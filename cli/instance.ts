@@ -44,7 +44,7 @@ export async function startInstance({ configuration, stateDirectory, log, reread
   let triggers = await openTriggers(cell, configuration)
   const clock = startClock({ nc: cell.connection, prefix: cell.prefix, log })
 
-  async function reload(): Promise<void> {
+  async function takeFresh(): Promise<void> {
     try {
       const fresh = await reread()
       refuseMoved(tools.configuration, fresh)
@@ -58,11 +58,18 @@ export async function startInstance({ configuration, stateDirectory, log, reread
       log.error({ err: error }, 'the new configuration is refused; the old one stays in force')
     }
   }
+  // A signal and the watched file may ask at once: two at a time would leave triggers open that nobody stops.
+  let reloaded = Promise.resolve()
+  const reload = () => {
+    reloaded = reloaded.then(takeFresh)
+    return reloaded
+  }
   return {
     cell,
     tools: () => tools,
     reload,
     async stop() {
+      await reloaded
       await clock.stop()
       await triggers.stop()
       await service.stop()
