@@ -4,6 +4,7 @@ import { type Found, locate } from '../../infra/find.ts'
 import type { Check } from '../../infra/manifest.ts'
 import { prove } from '../../infra/proof.ts'
 import { sourceOf } from '../../infra/sources/all.ts'
+import { checkArtifacts } from '../../infra/tools/checksums.ts'
 import { readEntries } from '../entries.ts'
 import { exitCodes, Interrupted } from '../errors.ts'
 import { interruptible } from '../interrupt.ts'
@@ -129,6 +130,7 @@ async function checksOf({ place, backup }: Found, { session }: Where): Promise<C
       }
       return (await prove(work)).checks
     }
+    if (place.host && !place.vault) return await checkArtifacts(place.host, directory, manifest, stop.signal)
     await place.vault?.check(backup, stop.signal)
     return [{ name: 'checksums', result: 'as in the manifest' }]
   } catch (error) {

@@ -56,6 +56,15 @@ vaults: { shelf: { kind: rsync, path: ./shelf } }
     expect(JSON.parse(alone.stdout)).toEqual([problem])
   })
 
+  test('verify compares the checksums of a kind that nobody knows here', async () => {
+    const directory = await verifiedBackup(join(place.path, 'foreign'), Buffer.from('data'), 'future')
+    const good = await place.holdfast(['verify', id, '--from', 'foreign'])
+    await writeFile(join(directory, 'zeus.sqlite'), 'dada')
+    const bad = await place.holdfast(['verify', id, '--from', 'foreign'])
+    expect(good).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('verified') })
+    expect(bad).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/failed .*zeus.sqlite/) })
+  })
+
   test('list fails where a place cannot be read, and does not call that nothing', async () => {
     const back = await away(join(place.path, 'shelf'))
     const vault = await place.holdfast(['list', '--vault', 'shelf'])
@@ -117,7 +126,7 @@ vaults: { shelf: { kind: rsync, path: ./shelf } }
   })
 })
 
-async function verifiedBackup(root: string, bytes: Uint8Array): Promise<string> {
+async function verifiedBackup(root: string, bytes: Uint8Array, kind = 'sqlite'): Promise<string> {
   const { directory, manifest } = await makeBackup(root, { files: { 'zeus.sqlite': bytes } })
   const attributes = { owner: '0:0', mode: '600' }
   const details = {
@@ -128,7 +137,7 @@ async function verifiedBackup(root: string, bytes: Uint8Array): Promise<string> 
     file: attributes,
     directory: attributes,
   }
-  const text = manifestText({ ...manifest, kind: 'sqlite', details })
+  const text = manifestText({ ...manifest, kind, details })
   await writeFile(join(directory, MANIFEST), text)
   const verified = { at: '2026-11-21T02:00:30.000Z', manifest: sha256(text), checks: [] }
   await writeFile(join(directory, VERIFIED), JSON.stringify(verified))
