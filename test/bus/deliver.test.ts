@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from 'nats'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Cell, openCell } from '../../bus/cell.ts'
 import { connectBus } from '../../bus/connect.ts'
 import { encode, subjectOf } from '../../bus/event.ts'
@@ -195,18 +195,4 @@ test('a server that is killed in mid-step loses nothing and doubles nothing', as
   await until(async () => (await stored(cell, 'backup.snapshot.>').catch(() => [])).length === 1)
   await sleep(3000)
   expect(await stored(cell, 'backup.snapshot.>')).toHaveLength(1)
-})
-
-test('hosts that could not be served for one that cannot be are served once it is gone', async () => {
-  const cell = await newCell()
-  const heard: string[] = []
-  const running = await serving(cell, async data => {
-    heard.push(data.host)
-    return events.snapshot.done(done(data))
-  })
-  const other = { concurrency: 1 }
-  await expect(running.serveHosts({ other, 'no host': other })).rejects.toThrow()
-  await running.serveHosts({ other })
-  await publish(cell.connection, { ...due('docs'), host: 'other' })
-  await vi.waitFor(() => expect(heard).toEqual(['other']), 5000)
 })
