@@ -3,22 +3,28 @@
 import type { Due } from '../bus/events.ts'
 import { events } from '../bus/events.ts'
 import { NotYet } from '../bus/function.ts'
-import { holdEnds, takeHold } from '../bus/hold.ts'
+import { holdEnds, isAtWork, takeHold, workEnds } from '../bus/hold.ts'
 import { cleanUnfinished } from '../infra/backups.ts'
+import { messageOf } from '../infra/errors.ts'
+import type { Backup } from '../infra/inventory.ts'
 import { newestDue } from '../infra/planned.ts'
 import { stateBelow } from '../infra/recover.ts'
 import { refuseHalfRestored } from '../infra/restore/journal.ts'
-import { warningList } from '../infra/warnings.ts'
+import { planRoot, rotate } from '../infra/rotation.ts'
+import { type WarningList, warningList } from '../infra/warnings.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
 
 /** How often a run that waits for another one of its source looks again, ms. */
 const LOOK_AGAIN = 5000
 
+/** Below this share of the disk, what retention lets go goes before the run. */
+const SCARCE = 0.2
+
 export default defineFunction({
   name: 'snapshot',
   on: [events.plan.due],
   emits: [events.snapshot.done, events.snapshot.skipped],
-  reads: holdEnds,
+  reads: [...holdEnds, ...workEnds],
   remembers: ['run', 'planned'],
   async handle(due, context) {
     const { tools, signal, cause } = context
@@ -30,6 +36,7 @@ export default defineFunction({
     await refuseHalfRestored(host, stateBelow(hostConfig.root), due.source)
     await cleanUnfinished(host, hostConfig.root, { source: due.source })
     const warnings = warningList()
+    await makeRoom(due, warnings, context)
     const { source, id } = due
     const work = { host, source, id, options: config.options, signal, progress: context.progress, warn: warnings.add }
     const held = await driver.snapshot({ ...work, root: hostConfig.root })
@@ -40,6 +47,22 @@ export default defineFunction({
     })
   },
 })
+
+/** A run that meets a full disk ends before its prune: without this, a disk that was full once would stay so. */
+async function makeRoom({ source: name, host }: Due, warnings: WarningList, context: FunctionContext): Promise<void> {
+  const source = context.tools.source(name)
+  const inProgress = ({ manifest: { id, at }, verified, failed }: Backup) =>
+    isAtWork({ id, source: name, host, at, proven: Boolean(verified ?? failed) }, context)
+  try {
+    const { free, total } = await source.host.space(source.hostConfig.root)
+    if (free >= total * SCARCE) return
+    const { removed, problems } = await rotate(await planRoot({ tools: context.tools, source, inProgress }))
+    for (const problem of problems) warnings.add(problem)
+    if (removed.length) context.log.info({ source: name, removed, free, total }, 'made room before the run')
+  } catch (error) {
+    warnings.add(`the disk of ${host} is nearly full, or does not say, and no room was made: ${messageOf(error)}`)
+  }
+}
 
 async function reasonToSkip(due: Due, { planned, run, cause }: FunctionContext): Promise<string | undefined> {
   if ((await run.get(due.source))?.value === due.id) return undefined

@@ -36,8 +36,7 @@ export async function planRotation({
   const places: PlaceRotation[] = []
   const plans = Object.fromEntries(source.config.plans.map(name => [name, tools.plan(name)]))
   const vaults = [...new Set(Object.values(plans).flatMap(plan => plan.vaults))]
-  const missingIn = (backup: Backup) => missingVaults(tools, source, backup)
-  places.push(await rootRotation(source, { plans, own: undefined, missingIn }, inProgress))
+  places.push(await planRoot({ tools, source, inProgress }))
   for (const name of vaults) {
     try {
       const { vault, config } = tools.vault(name)
@@ -64,11 +63,10 @@ export function missingVaults(tools: Tools, { name }: ProtectedSource, { manifes
   return vaultsOf(tools, name, manifest.plans).filter(lacking)
 }
 
-async function rootRotation(
-  source: ProtectedSource,
-  rules: Omit<Rules, 'inProgress'>,
-  inProgress: RotationWork['inProgress'],
-): Promise<PlaceRotation> {
+/** Decides for the host's own root alone. */
+export async function planRoot({ tools, source, inProgress }: RotationWork): Promise<PlaceRotation> {
+  const plans = Object.fromEntries(source.config.plans.map(name => [name, tools.plan(name)]))
+  const rules = { plans, own: undefined, missingIn: (backup: Backup) => missingVaults(tools, source, backup) }
   const { host, hostConfig, name, config } = source
   const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
   const remove = (backup: Backup) => removeBackup(host, backup.directory)

@@ -5,8 +5,11 @@ import { type Due, events } from '../../bus/events.ts'
 import { NotYet } from '../../bus/function.ts'
 import plan from '../../functions/plan.ts'
 import snapshot from '../../functions/snapshot.ts'
+import { writeDocument } from '../../infra/backups.ts'
+import { VERIFIED } from '../../infra/layout.ts'
 import { stateBelow } from '../../infra/recover.ts'
 import { writeJournal } from '../../infra/restore/journal.ts'
+import { exportedBackup } from './facts.ts'
 import { openStage, type Stage } from './stage.ts'
 
 function due(second = '00', more: Partial<Due> = {}): Due {
@@ -112,4 +115,21 @@ test('what a restore left half exchanged is not backed up; one to another place,
   expect(await outcome(stage, due())).toBe('done')
   await write('done', false)
   expect(await outcome(stage, due())).toBe('done')
+})
+
+test.each([
+  [10, ['2026-11-20']],
+  [50, ['2026-11-18', '2026-11-19', '2026-11-20']],
+])('with %i %% of the disk free, what retention lets go goes before the run only where room is scarce', async (free, days) => {
+  const stage = await openStage({ plans: { nightly: { keep: { last: 1 } } } })
+  await mkdir(join(stage.directory, 'data'))
+  for (const day of [18, 19, 20]) {
+    const { backup } = await exportedBackup(stage, `2026-11-${day}T02:00:00.000Z`)
+    const { at } = backup.manifest
+    await writeDocument(stage.tools.host('local'), backup.directory, VERIFIED, { at, manifest: backup.digest, checks: [] })
+  }
+  const host = { ...stage.tools.host('local'), space: async () => ({ free: free * 1e9, total: 100e9 }) }
+  const source = (name: string) => ({ ...stage.tools.source(name), host })
+  await snapshot.handle(due(), stage.context({ tools: { ...stage.tools, source } }))
+  expect((await readdir(stage.root)).filter(name => name.startsWith('2026'))).toEqual(days)
 })
