@@ -1,9 +1,7 @@
 /** Brings a backup back in place: proves it, stages it, stops the service, exchanges, starts, waits for health, or puts all back. */
-
-import type { HealthConfig, ServiceConfig } from './config.ts'
+import type { ServiceConfig } from './config.ts'
 import { HoldfastError, InvalidInput, messageOf } from './errors.ts'
 import type { Host } from './hosts/host.ts'
-import type { Backup } from './inventory.ts'
 import type { Check } from './manifest.ts'
 import {
   asideOf,
@@ -19,38 +17,10 @@ import {
 } from './restore/exchange.ts'
 import { waitForHealth } from './restore/health.ts'
 import { type Journal, readJournal, refuseSecond, writeJournal } from './restore/journal.ts'
-import type { Progress, Source } from './sources/source.ts'
+import type { Restore, Restored } from './restore/work.ts'
 import { checkArtifacts } from './tools/checksums.ts'
 
-export interface Restore {
-  /** Lies on `host`. */
-  backup: Pick<Backup, 'manifest' | 'directory'>
-  host: Host
-  driver: Source
-  options: unknown
-  /** Commands that are fine with being run twice, as `systemctl stop` and `start` are. */
-  service: ServiceConfig | undefined
-  health: HealthConfig | undefined
-  /** Another place: then the service is left alone. */
-  to: string | undefined
-  keepAside: boolean
-  /** Unique to this restore. A second run with the same token finishes what the first began, or tells what came of it. */
-  token: string
-  /** A directory on `host` for the journals of restores, which stay as its record. */
-  state: string
-  /** Stops where it is. The service may be down until the restore is run again with its token. */
-  signal: AbortSignal
-  progress(progress: Progress): void
-  warn(message: string): void
-}
-
-export interface Restored {
-  targets: string[]
-  /** What was there before, where it was kept. */
-  aside: string[]
-  checks: Check[]
-  seconds: number
-}
+export type { Restore, Restored } from './restore/work.ts'
 
 /** Nothing is touched until the backup is proven and staged; from then on it ends with the new data well, or the old data back. */
 export async function restoreBackup(restore: Restore): Promise<Restored> {
