@@ -103,7 +103,7 @@ export async function expectWholeRun(
 /** Every name of something that was not finished, wherever backups, copies and data lie. */
 export async function leftovers({ directory }: Scene): Promise<string[]> {
   const places = await Promise.all(['backups', 'vault', 'data'].map(name => readdir(join(directory, name), { recursive: true })))
-  return places.flat().filter(name => /partial-|removing-|holdfast-(?!vault\.json)|\.(before|failed|between)-/.test(name))
+  return places.flat().filter(name => /partial-|removing-|holdfast-(?!(vault|host)\.json)|\.(before|failed|between)-/.test(name))
 }
 
 /** The backup brings back what was there when it was made. */
