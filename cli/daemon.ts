@@ -29,7 +29,7 @@ export async function runDaemon({
   stateDirectory,
   now,
   once,
-  level = once ? 'error' : 'info',
+  level = once ? 'warn' : 'info',
 }: DaemonOptions): Promise<number> {
   const configuration = await readConfiguration(file)
   const log = createLogger({ level })

@@ -33,7 +33,7 @@ export function startCommand(program: Command): void {
     .command('start')
     .description('install what is missing, prepare the tour where the configuration protects it, back up at once, and go on')
     .option('--once', 'end after that round: 0 all done, 1 something failed')
-    .addOption(new Option('--log <level>', 'what is logged on stderr (default: warn; with --once: error)').choices(levels))
+    .addOption(new Option('--log <level>', 'what is logged on stderr (default: warn)').choices(levels))
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       const file = configurationFile(options)

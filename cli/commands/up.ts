@@ -17,7 +17,7 @@ export function upCommand(program: Command): void {
     )
     .option('--now', 'back up everything at once, then go on')
     .option('--once', 'back up everything at once, then end: 0 all done, 1 something failed')
-    .addOption(new Option('--log <level>', 'what is logged on stderr (default: info; with --once: error)').choices(levels))
+    .addOption(new Option('--log <level>', 'what is logged on stderr (default: info; with --once: warn)').choices(levels))
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       const { now = false, once = false, log } = options

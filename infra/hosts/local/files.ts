@@ -89,24 +89,29 @@ export async function statFile(path: string, follow = true): Promise<Entry | und
   return stats && entryOf(basename(path), stats)
 }
 
-/** One after the other: Node's own `recursive` never comes back from a file system that takes no directories, such as /proc. */
+/**
+ * One after the other: Node's own `recursive` never comes back from a file system that takes no directories, such as /proc. Others make
+ * and remove the directories around it at the same time, so it takes a few tries.
+ */
 export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
-  if (await made(path, mode)) return
-  await makeDirectory(dirname(path), mode)
-  if (!(await made(path, mode))) throw new HoldfastError(`${path}: the directory around it vanished`)
+  for (let tries = 0; tries < 4; tries++) {
+    if (await made(path, mode)) return
+    await makeDirectory(dirname(path), mode)
+  }
+  throw new HoldfastError(`${path}: the directory around it takes none, or vanishes again and again`)
 }
 
 /** False where the directory around it is missing. */
 async function made(path: string, mode: number): Promise<boolean> {
   try {
     await mkdir(path, { mode })
+    await syncDirectory(dirname(path))
+    return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return true
-    if (codeOf(error) === 'ENOENT' && !(await orIfMissing(stat(dirname(path)), undefined))) return false
+    if (codeOf(error) === 'ENOENT') return false
     throw error
   }
-  await syncDirectory(dirname(path))
-  return true
 }
 
 export async function renameFile(from: string, to: string): Promise<void> {

@@ -39,6 +39,15 @@ export function fileContract(open: OpenPlace): void {
     expect(names).toEqual(['.document.partial-mine', '.document2.partial-0123456789abcdef', 'document'])
   })
 
+  test('directories are made by many at once', async () => {
+    const { host, directory } = await open()
+    for (let round = 0; round < 20; round++) {
+      const paths = Array.from({ length: 8 }, (_, place) => join(directory, `${round}/a/b/${place}`))
+      await Promise.all(paths.map(path => host.makeDirectory(path)))
+      expect(await host.list(join(directory, `${round}/a/b`))).toHaveLength(8)
+    }
+  })
+
   test('files are private, directories too, unless told', async () => {
     const { host, directory } = await open()
     await host.makeDirectory(join(directory, 'a/b'))

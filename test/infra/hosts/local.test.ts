@@ -29,7 +29,7 @@ requires('setpriv')('when Holdfast is killed', () => {
 
 test('a file system that takes no directories is an error, not an endless wait', async () => {
   const { host } = await open()
-  await expect(host.makeDirectory('/proc/holdfast/deeper')).rejects.toThrow('cannot make the directory /proc/holdfast/deeper')
+  await expect(host.makeDirectory('/proc/holdfast/deeper')).rejects.toThrow('/proc/holdfast: the directory around it takes none')
 })
 
 test('a daemon that keeps our pipes does not keep us', async () => {
