@@ -72,7 +72,7 @@ async function configure(directory: string): Promise<string[]> {
 
 async function running(options: string[]): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
-    const { failed } = await execa(process.execPath, [holdfast, 'status', '--json', ...options], { reject: false })
+    const { failed } = await execa(process.execPath, [holdfast, 'status', '--running', '--json', ...options], { reject: false })
     if (!failed) return
     await sleep(100)
   }
