@@ -30,6 +30,20 @@ requires('tar', 'zstd')('verify', () => {
     expect(await readdir(exported.directory)).toContain('verified.json')
   })
 
+  test('a tool that is missing says nothing about the backup: no failed.json for prune to believe', async () => {
+    const { stage, exported } = await captured()
+    const path = process.env.PATH
+    process.env.PATH = join(stage.directory, 'nothing')
+    try {
+      await expect(verify.handle(exported, stage.context())).rejects.toMatchObject({ retryable: false })
+    } finally {
+      process.env.PATH = path
+    }
+    expect(await readdir(exported.directory)).not.toContain('failed.json')
+    await verify.handle(exported, stage.context())
+    expect(await readdir(exported.directory)).toContain('verified.json')
+  })
+
   test('export twice: the manifest that is there is what counts', async () => {
     const { stage, exported } = await captured()
     const again = [await exporting.handle(exported, stage.context({ redelivered: true, fence: 2 }))].flat()
