@@ -13,9 +13,9 @@ import {
   renameFile,
   spaceAt,
   statFile,
-  writeFile,
 } from './local/files.ts'
 import { pipe } from './local/pipe.ts'
+import { writeFile } from './local/write.ts'
 
 /** This machine as a host. */
 export function localHost(name = 'local'): Host {

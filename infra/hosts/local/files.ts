@@ -1,81 +1,30 @@
 /** Files of this machine: whole or not there. Paths are absolute. */
-import { randomBytes } from 'node:crypto'
-import type { Stats } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { fstatSync, readFileSync, readFile as readOpen, type Stats } from 'node:fs'
+import { lstat, mkdir, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { codeOf, HoldfastError, InvalidInput } from '../../errors.ts'
 import { hintForCode } from '../../tools/hints.ts'
 import type { Entry, Name, Space } from '../host.ts'
+import { opened, syncDirectory } from './opened.ts'
 
 const LARGEST_READ = 64 * 1024 * 1024
 
+/** Up to this size, bytes, a file is read at once: handing that to another thread costs more than doing it. */
+const SMALL = 64 * 1024
+
+const readSlowly = promisify(readOpen)
+
 export async function readFile(path: string): Promise<Uint8Array> {
-  const file = await open(path, 'r')
-  try {
-    const { size } = await file.stat()
-    if (size > LARGEST_READ) throw new InvalidInput(`${path} has ${size} bytes: too many to hold in memory`)
-    return await file.readFile()
-  } finally {
-    await file.close()
-  }
+  return opened(path, file => {
+    const stats = fstatSync(file)
+    if (stats.size > LARGEST_READ) throw new InvalidInput(`${path} has ${stats.size} bytes: too many to hold in memory`)
+    return stats.isFile() && stats.size <= SMALL ? readFileSync(file) : readSlowly(file)
+  })
 }
 
 export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   return orIfMissing(readFile(path), undefined)
-}
-
-export async function writeFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  // The name that whoever sweeps up leftovers knows; cut, for names end at 255 bytes.
-  const drafts = join(dirname(path), `.${basename(path).slice(0, 50)}.partial-`)
-  const another = () => `${drafts}${randomBytes(8).toString('hex')}`
-  // A writer that was killed left its draft under the first name: only who finds it taken has something to clear up.
-  const own = basename(path).length <= 50
-  const first = await writeDraft(own ? `${drafts}${FIRST}` : another(), path, data, mode)
-  let written = first
-  while (!written) written = await writeDraft(another(), path, data, mode)
-  await syncDirectory(dirname(path))
-  if (own && !first) await sweep(dirname(path), basename(drafts))
-}
-
-const FIRST = '0'.repeat(16)
-
-/** False where the draft's name was taken, or the draft was gone before it could be renamed: another writer cleared up. */
-async function writeDraft(draft: string, path: string, data: string | Uint8Array, mode: number): Promise<boolean> {
-  const file = await openNew(draft, mode)
-  if (!file) return false
-  try {
-    try {
-      await file.writeFile(data)
-      // open() leaves out what the umask forbids, which is nothing that the owner has.
-      if (mode !== 0o600) await file.chmod(mode)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(draft, path)
-    return true
-  } catch (error) {
-    if (missing(error) && (await orIfMissing(lstat(draft), undefined)) === undefined) return false
-    await removeFile(draft)
-    throw error
-  }
-}
-
-async function openNew(path: string, mode: number) {
-  try {
-    return await open(path, 'wx', mode)
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return undefined
-    throw error
-  }
-}
-
-/** What killed writers of this file left. */
-async function sweep(directory: string, drafts: string): Promise<void> {
-  const left = (await readdir(directory)).filter(
-    name => name.startsWith(drafts) && /^[0-9a-f]{16}$/.test(name.slice(drafts.length)),
-  )
-  for (const name of left) await removeFile(join(directory, name))
 }
 
 /** Names that are not UTF-8 come with U+FFFD in them, as Node gives them: walking those is a foreign tool's job. */
@@ -138,17 +87,8 @@ export async function spaceAt(path: string): Promise<Space> {
   return { free: found.bavail * found.bsize, total: found.blocks * found.bsize }
 }
 
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
 /** Whether an error says that there is nothing at the path. */
-function missing(error: unknown): boolean {
+export function missing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
 }
 
@@ -161,7 +101,8 @@ function typeOf(entry: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>)
   return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'link' : 'other'
 }
 
-async function orIfMissing<Found, Else>(looking: Promise<Found>, otherwise: Else): Promise<Found | Else> {
+/** Another value where there is nothing. */
+export async function orIfMissing<Found, Else>(looking: Promise<Found>, otherwise: Else): Promise<Found | Else> {
   try {
     return await looking
   } catch (error) {

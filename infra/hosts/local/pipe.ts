@@ -3,8 +3,9 @@ import { open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { PipeOptions, PipeOutput, Stage } from '../host.ts'
 import { ended } from './child.ts'
-import { explained, syncDirectory } from './files.ts'
+import { explained } from './files.ts'
 import { type Ends, failed, failure, firstFailed, listen, type Member, output, startAll } from './members.ts'
+import { syncDirectory } from './opened.ts'
 import { watch } from './watch.ts'
 
 export type Stages = readonly [Stage, ...Stage[]]
