@@ -2,7 +2,8 @@
  * A KV bucket by its subjects. The client's own view asks more often than needed and makes an error, with its stack, of every
  * key that is not there; what a chain does a hundred times a second is done here with one message each way.
  */
-import { headers, type JetStreamClient, type MsgHdrs, type NatsConnection } from 'nats'
+import { headers, type MsgHdrs, type NatsConnection } from 'nats'
+import { EXPECTED_SEQUENCE, type Exchange, exchangeOf } from './exchange.ts'
 import { isOvertaken } from './overtaken.ts'
 
 export interface Entry {
@@ -27,14 +28,12 @@ export interface Bucket {
 
 const OPERATION = 'KV-Operation'
 
-export function openBucket(connection: NatsConnection, js: JetStreamClient, name: string): Bucket {
+export function openBucket(connection: NatsConnection, name: string, exchange: Exchange = exchangeOf(connection)): Bucket {
   const subject = (key: string) => `$KV.${name}.${key}`
-  const write = async (key: string, value: string, revision?: number, hdrs?: MsgHdrs) => {
-    const expect = revision === undefined ? {} : { expect: { lastSubjectSequence: revision } }
-    return (await js.publish(subject(key), value, { ...expect, ...(hdrs ? { headers: hdrs } : {}) })).seq
-  }
+  const write = async (key: string, value: string, revision?: number, operation?: string) =>
+    (await exchange.store(subject(key), value, conditions(revision, operation))).seq
   const get: Bucket['get'] = async key => {
-    const answer = await connection.request(`$JS.API.DIRECT.GET.KV_${name}.${subject(key)}`, undefined, { timeout: 4000 })
+    const answer = await exchange.ask(`$JS.API.DIRECT.GET.KV_${name}.${subject(key)}`)
     if (answer.headers?.code === 404) return undefined
     if (answer.headers?.code)
       throw new Error(`${subject(key)}: direct get answered ${answer.headers.code} ${answer.headers.description}`)
@@ -50,25 +49,24 @@ export function openBucket(connection: NatsConnection, js: JetStreamClient, name
       if (found && !found.deleted) return undefined
       return unlessOvertaken(() => write(key, value, found?.revision ?? 0))
     },
-    update: write,
+    update: (key, value, revision) => write(key, value, revision),
     async put(key, value) {
       await write(key, value)
     },
     async remove(key, revision) {
-      return (await unlessOvertaken(() => write(key, '', revision, deletion()))) !== undefined
+      return (await unlessOvertaken(() => write(key, '', revision, 'DEL'))) !== undefined
     },
     abandon(key, revision) {
-      const hdrs = deletion()
-      hdrs.set('Nats-Expected-Last-Subject-Sequence', String(revision))
-      connection.publish(subject(key), '', { headers: hdrs })
+      connection.publish(subject(key), '', { headers: conditions(revision, 'DEL') })
     },
   }
 }
 
-function deletion(): MsgHdrs {
-  const hdrs = headers()
-  hdrs.set(OPERATION, 'DEL')
-  return hdrs
+function conditions(revision: number | undefined, operation: string | undefined): MsgHdrs {
+  const all = headers()
+  if (revision !== undefined) all.set(EXPECTED_SEQUENCE, String(revision))
+  if (operation !== undefined) all.set(OPERATION, operation)
+  return all
 }
 
 async function unlessOvertaken(write: () => Promise<number>): Promise<number | undefined> {

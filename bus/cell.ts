@@ -1,8 +1,9 @@
 /** One installation on one bus, opened: the connection, its stream, its buckets, and the times in force. */
 import { hostname } from 'node:os'
-import type { JetStreamClient, NatsConnection } from 'nats'
+import type { NatsConnection } from 'nats'
 import type { Logger } from 'pino'
 import { type Bucket, openBucket } from './bucket.ts'
+import { exchangeOf } from './exchange.ts'
 import type { FactStore } from './facts.ts'
 import type { Memory } from './function.ts'
 import { type LeaseTimes, leaseTimes } from './lease.ts'
@@ -21,7 +22,6 @@ export interface Times {
 
 export interface Cell extends FactStore {
   connection: NatsConnection
-  js: JetStreamClient
   /** Who we are, in leases and facts. */
   worker: string
   times: Times
@@ -39,19 +39,15 @@ export interface CellOptions {
   log: Logger
 }
 
-/** A renewal that takes longer than this has failed: the holder's own clock decides. */
-const ANSWER_LIMIT = 4000
-
 /** Opens what `provision` made. */
 export function openCell(connection: NatsConnection, { prefix, times, log }: CellOptions): Cell {
-  const js = connection.jetstream({ timeout: ANSWER_LIMIT, checkAPI: false })
   const names = streamNames(prefix)
-  const bucket = (name: string) => openBucket(connection, js, name)
+  const bucket = (name: string) => openBucket(connection, name)
   return {
     prefix,
     stream: names.facts,
     connection,
-    js,
+    exchange: exchangeOf(connection),
     worker: `${hostname()}.${process.pid}`,
     times,
     lease: leaseTimes(times.ackWait),

@@ -1,5 +1,5 @@
 /** The connection to NATS: one set of options, chosen by experiment, and errors that say what to do. */
-import { connect, ErrorCode, type NatsConnection, NatsError, nkeyAuthenticator } from 'nats'
+import { connect, createInbox, ErrorCode, type NatsConnection, NatsError, nkeyAuthenticator } from 'nats'
 
 export interface BusAddress {
   url: string | string[]
@@ -50,7 +50,7 @@ export async function connectBus({
   timeout,
 }: ConnectOptions): Promise<NatsConnection> {
   try {
-    return await connect({
+    const connection = await connect({
       servers: url,
       name,
       ...(token === undefined ? {} : { token }),
@@ -66,9 +66,19 @@ export async function connectBus({
       pingInterval: 5000,
       maxPingOut: 2,
     })
+    if (inboxPrefix !== undefined) inboxPrefixes.set(connection, inboxPrefix)
+    return connection
   } catch (error) {
     throw explain(error, Array.isArray(url) ? url.join(', ') : url)
   }
+}
+
+/** The client does not tell with which it was opened. */
+const inboxPrefixes = new WeakMap<NatsConnection, string>()
+
+/** A subject for answers to this connection alone, one that it may read. */
+export function newInbox(connection: NatsConnection): string {
+  return createInbox(inboxPrefixes.get(connection))
 }
 
 function explain(error: unknown, address: string): BusUnreachable {

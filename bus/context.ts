@@ -18,22 +18,29 @@ export interface ContextParts<Tools> {
   attempt: number
   lease: Lease
   signal: AbortSignal
-  log: Logger
+  /** What every line of the handler's log bears. */
+  marks: Record<string, string | number>
 }
 
 /** People look once a second; more often helps nobody. */
 const PROGRESS_EVERY = 1000
 
 export function contextOf<Tools>(parts: ContextParts<Tools>): Context<Tools> {
-  const { cell, tools, hand, event, cause, attempt, lease, signal, log } = parts
+  const { cell, tools, hand, event, cause, attempt, lease, signal, marks } = parts
+  const { message } = hand
+  let log: Logger | undefined
   return {
     tools,
     signal,
-    log,
-    cause: { id: cause, time: hand.time, sequence: hand.sequence, behind: hand.message.info.pending },
+    // Made when it is asked for: most handlers say nothing, and a logger of its own costs a tenth of a millisecond.
+    get log() {
+      log ??= cell.log.child(marks)
+      return log
+    },
+    cause: { id: cause, time: message.time, sequence: message.sequence, behind: message.pending },
     came: event?.type ?? TICK,
     attempt,
-    redelivered: hand.message.redelivered,
+    redelivered: message.deliveries > 1,
     fence: lease.fence,
     progress: progressOf(parts),
     find: (event, concern) => findFact(cell, event, concern),

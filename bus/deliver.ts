@@ -3,7 +3,6 @@
  * of it, and only then acknowledges. Every rule here answers an experiment that broke the simpler one (docs/decisions/0005).
  */
 import { performance } from 'node:perf_hooks'
-import type { JsMsg } from 'nats'
 import type { Cell } from './cell.ts'
 import { contextOf } from './context.ts'
 import { type Concern, concernOf, decode, type EventKind, type Fact, MalformedFact, subjectOf } from './event.ts'
@@ -13,6 +12,7 @@ import { type AnyFunction, type Context, NotYet, PartlyDone, TICK } from './func
 import { acquireLease, type Lease, OwnershipLost } from './lease.ts'
 import { type InHand, inHand } from './message.ts'
 import { type EventStep, outcomesOf } from './outcomes.ts'
+import type { Received } from './received.ts'
 import { parseTick } from './tick.ts'
 
 export interface Delivery<Tools> {
@@ -41,12 +41,12 @@ interface Job<Tools> extends Delivery<Tools> {
 }
 
 /** Resolves when nothing more is to be done for this delivery. Rejects only where the bus itself failed. */
-export async function deliver<Tools>(delivery: Delivery<Tools>, message: JsMsg): Promise<void> {
+export async function deliver<Tools>(delivery: Delivery<Tools>, message: Received): Promise<void> {
   const { cell, fn } = delivery
   const hand = inHand(cell, message)
   const outcomes = outcomesOf(fn)
   const { concern, cause, handle, withdraw } = read(delivery, message)
-  const stored = message.redelivered ? await firstStored(cell, outcomes.settling(concern), concern) : undefined
+  const stored = message.deliveries > 1 ? await firstStored(cell, outcomes.settling(concern), concern) : undefined
   // What an earlier try left of a step that failed has to go, once nobody works on it.
   const undone = stored?.subject === subjectOf(cell.prefix, { event: outcomes.failed, data: concern })
   if (stored && !undone) return hand.done()
@@ -66,11 +66,11 @@ export async function deliver<Tools>(delivery: Delivery<Tools>, message: JsMsg):
 
 type Reading<Tools> = Pick<Job<Tools>, 'concern' | 'cause' | 'handle' | 'withdraw'>
 
-function read<Tools>({ cell, fn, event }: Delivery<Tools>, message: JsMsg): Reading<Tools> {
+function read<Tools>({ cell, fn, event }: Delivery<Tools>, message: Received): Reading<Tools> {
   const nothing = async () => {}
   if (fn.on === TICK) {
     const tick = parseTick(message.data)
-    return { concern: {}, cause: `tick-${message.seq}`, handle: context => fn.handle(tick, context), withdraw: nothing }
+    return { concern: {}, cause: `tick-${message.sequence}`, handle: context => fn.handle(tick, context), withdraw: nothing }
   }
   if (!event) throw new Error(`${fn.name}: a host function needs the event its consumer brings`)
   try {
@@ -80,14 +80,14 @@ function read<Tools>({ cell, fn, event }: Delivery<Tools>, message: JsMsg): Read
   } catch (error) {
     if (!(error instanceof MalformedFact)) throw error
     const concern = concernOf(cell.prefix, message.subject, event.seventh)
-    return { concern, cause: `message-${message.seq}`, handle: () => Promise.reject(error), withdraw: nothing }
+    return { concern, cause: `message-${message.sequence}`, handle: () => Promise.reject(error), withdraw: nothing }
   }
 }
 
 async function work<Tools>(job: Job<Tools>): Promise<void> {
   const { cell, fn, hand, lease, leaving, attempt } = job
   const started = performance.now()
-  const context = contextOf({ ...job, signal: AbortSignal.any([lease.signal, leaving]), log: logOf(job) })
+  const context = contextOf({ ...job, signal: AbortSignal.any([lease.signal, leaving]), marks: marksOf(job) })
   // Only on proof: beats sent into a cut line would arrive after it and hide the message from its next owner.
   const beat = setInterval(() => {
     void lease.renew().then(proven => proven && hand.stillWorking())
@@ -99,7 +99,7 @@ async function work<Tools>(job: Job<Tools>): Promise<void> {
     lease.signal.throwIfAborted()
     hand.done()
     const ms = Math.round(performance.now() - started)
-    context.log.info({ ms, facts: facts.map(fact => fact.event.type) }, `${fn.name} finished`)
+    cell.log.info({ ...marksOf(job), ms, facts: facts.map(fact => fact.event.type) }, `${fn.name} finished`)
   } catch (error) {
     await giveBack(job, error, context)
   } finally {
@@ -170,19 +170,20 @@ function triesOf<Tools>({ fn, cell }: Job<Tools>): number {
   return fn.retry?.attempts ?? cell.times.attempts
 }
 
-function leaseKey(step: string, { host, source }: Concern, { sequence }: InHand): string {
-  return source ? `${step}.${host ?? '_'}.${source}` : `${step}._.${sequence}`
+function leaseKey(step: string, { host, source }: Concern, { message }: InHand): string {
+  return source ? `${step}.${host ?? '_'}.${source}` : `${step}._.${message.sequence}`
 }
 
-function logOf<Tools>({ cell, fn, concern, attempt }: Job<Tools>) {
+/** What every line of this job's log bears. */
+function marksOf<Tools>({ fn, concern, attempt }: Job<Tools>): Record<string, string | number> {
   const { host, source, id } = concern
-  return cell.log.child({
+  return {
     step: fn.name,
     ...(id ? { backup: id } : {}),
     ...(source ? { source } : {}),
     ...(host ? { host } : {}),
     attempt,
-  })
+  }
 }
 
 function jitter(delay: number): number {

@@ -1,14 +1,15 @@
 /** Stores facts and reads them back. Of a step's outcomes one is stored, whoever is faster. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type JetStreamClient, type NatsConnection, NatsError, type PubAck } from 'nats'
+import { headers, type MsgHdrs, type NatsConnection, NatsError } from 'nats'
 import { type Concern, decode, type EventKind, encode, type Fact, isSettling, messageId, subjectOf } from './event.ts'
+import { EXPECTED_SEQUENCE, type Exchange, MESSAGE_ID, type StoredAt } from './exchange.ts'
 import { isOvertaken } from './overtaken.ts'
 
 export interface FactStore {
   prefix: string
   stream: string
   connection: NatsConnection
-  js: JetStreamClient
+  exchange: Exchange
 }
 
 export interface Spoken {
@@ -38,13 +39,12 @@ export async function store(
 ): Promise<Stored | undefined> {
   const subject = subjectOf(bus.prefix, fact)
   const bytes = encode(fact, { prefix: bus.prefix, ...spoken })
-  const options = {
-    msgID: messageId(fact, spoken.cause),
-    ...(isSettling(fact) ? { expect: { lastSubjectSequence: 0 } } : {}),
-  }
+  const conditions = headers()
+  conditions.set(MESSAGE_ID, messageId(fact, spoken.cause))
+  if (isSettling(fact)) conditions.set(EXPECTED_SEQUENCE, '0')
   for (let tries = 1; ; tries++) {
     if (tries > 1) await spoken.mayStill()
-    const answer = await publishOnce(bus.js, subject, bytes, options)
+    const answer = await publishOnce(bus.exchange, subject, bytes, conditions)
     if (answer && !answer.duplicate) return undefined
     if (answer && !isSettling(fact)) return undefined
     const found = await firstStored(bus, rivals, fact.data)
@@ -58,7 +58,7 @@ export async function store(
 export async function readStored(bus: FactStore, event: EventKind, concern: Concern): Promise<Stored | undefined> {
   const subject = subjectOf(bus.prefix, { event, data: concern })
   // A direct get: the client's own call for it is not part of its public types.
-  const answer = await bus.connection.request(`$JS.API.DIRECT.GET.${bus.stream}.${subject}`, undefined, { timeout: 4000 })
+  const answer = await bus.exchange.ask(`$JS.API.DIRECT.GET.${bus.stream}.${subject}`)
   if (answer.headers?.code === 404) return undefined
   if (answer.headers?.code)
     throw new Error(`${subject}: direct get answered ${answer.headers.code} ${answer.headers.description}`)
@@ -83,13 +83,13 @@ export async function firstStored(bus: FactStore, outcomes: readonly EventKind[]
 
 /** Undefined where the server gave no answer or refused the sequence: then what is stored has to be read. */
 async function publishOnce(
-  js: JetStreamClient,
+  exchange: Exchange,
   subject: string,
   bytes: Uint8Array,
-  options: Parameters<JetStreamClient['publish']>[2],
-): Promise<PubAck | undefined> {
+  conditions: MsgHdrs,
+): Promise<StoredAt | undefined> {
   try {
-    return await js.publish(subject, bytes, options)
+    return await exchange.store(subject, bytes, conditions)
   } catch (error) {
     if (isOvertaken(error) || isPassing(error)) return undefined
     throw error

@@ -1,12 +1,10 @@
 /** One message in hand: its tries, its beats, its ways back. */
-import type { JsMsg } from 'nats'
 import type { Cell } from './cell.ts'
+import type { Received } from './received.ts'
 
 /** The message as the runner handles it. Once ownership is lost none of its ways back may be taken. */
 export interface InHand {
-  readonly message: JsMsg
-  readonly sequence: number
-  readonly time: Date
+  readonly message: Received
   /** Deliveries minus waits. */
   attempts(): Promise<number>
   /** Back to the stream for `delay` ms without counting as a try. */
@@ -17,17 +15,15 @@ export interface InHand {
   stillWorking(): void
 }
 
-export function inHand(cell: Cell, message: JsMsg): InHand {
-  const key = `${message.info.consumer}.${message.seq}`
+export function inHand(cell: Cell, message: Received): InHand {
+  const key = `${message.consumer}.${message.sequence}`
   const waits = async () => Number((await cell.waits.get(key))?.value ?? 0)
   return {
     message,
-    sequence: message.seq,
-    time: new Date(Math.floor(message.info.timestampNanos / 1e6)),
     async attempts() {
       // A first delivery cannot have waited: most messages need no look.
-      if (message.info.deliveryCount <= 1) return 1
-      return message.info.deliveryCount - (await waits())
+      if (message.deliveries <= 1) return 1
+      return message.deliveries - (await waits())
     },
     async wait(delay) {
       await cell.waits.put(key, String((await waits()) + 1))

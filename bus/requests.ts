@@ -1,12 +1,13 @@
 /** Requests: questions over core NATS, each answered once. The desk (functions/ask.ts) declares its endpoints as data. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Msg, Service, ServiceMsg } from 'nats'
+import { headers, type Msg, type Service, type ServiceMsg } from 'nats'
 import type { z } from 'zod'
 import type { Cell } from './cell.ts'
 import { consumerName } from './consumers.ts'
 import { type Concern, decode, type EventKind, type Fact, MalformedFact } from './event.ts'
 import type { TickData } from './events.ts'
+import { MESSAGE_ID } from './exchange.ts'
 import { findFact, store } from './facts.ts'
 import { failureOf } from './failure.ts'
 import { type Context, TICK } from './function.ts'
@@ -136,7 +137,9 @@ async function tickAndHear(cell: Cell, hears: readonly EventKind[], data: TickDa
   try {
     const id = randomUUID()
     const bytes = encodeTick(data, { prefix: cell.prefix, speaker: 'ask', id, time: new Date() })
-    const { seq } = await cell.js.publish(tickSubject(cell.prefix), bytes, { msgID: id })
+    const named = headers()
+    named.set(MESSAGE_ID, id)
+    const { seq } = await cell.exchange.store(tickSubject(cell.prefix), bytes, named)
     const cause = `tick-${seq}`
     const mine = () => heard.filter(fact => 'cause' in fact.data && fact.data.cause === cause)
     await untilPlanned(cell, seq, () => mine().length >= (data.sources?.length ?? Number.POSITIVE_INFINITY))

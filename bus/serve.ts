@@ -1,12 +1,14 @@
 /** Runs functions: one pull loop per free slot of each function, subject and host; drains on stop. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Consumer, JetStreamManager, JsMsg } from 'nats'
+import type { JetStreamManager } from 'nats'
 import type { Cell } from './cell.ts'
 import { consumerName, ensureConsumer } from './consumers.ts'
 import { deliver } from './deliver.ts'
 import { type EventKind, filterOf } from './event.ts'
 import { type AnyFunction, TICK } from './function.ts'
 import { inHand } from './message.ts'
+import { openPuller } from './pull.ts'
+import type { Received } from './received.ts'
 import { openSlots, type Slots } from './slots.ts'
 import { streamNames, tickSubject } from './streams.ts'
 
@@ -99,7 +101,7 @@ function ensure<Tools>(jsm: JetStreamManager, cell: Cell, { stream, name, filter
   return ensureConsumer(jsm, stream, { name, filter, ackWait: cell.times.ackWait })
 }
 
-/** `next()` and not `consume()`: with long handlers the latter takes more than it can work on, and what it took grows old. */
+/** One message at a time: with long handlers whoever takes more than it can work on has them grow old. */
 async function loop<Tools>(
   options: ServeOptions<Tools>,
   post: Post<Tools>,
@@ -108,18 +110,16 @@ async function loop<Tools>(
   leaving: AbortSignal,
 ) {
   const { cell } = options
-  let consumer: Consumer | undefined
+  const puller = openPuller(cell.connection, { stream: post.stream, consumer: post.name, expires: PULL })
   while (!stopping.aborted) {
     try {
       await post.slots.room()
-      consumer ??= await cell.js.consumers.get(post.stream, post.name)
-      const message = await consumer.next({ expires: PULL })
+      const message = await puller.next()
       if (!message) continue
       if (stopping.aborted) await inHand(cell, message).wait(100)
       else await take(options, post, message, leaving)
     } catch (error) {
-      if (stopping.aborted) return
-      consumer = undefined
+      if (stopping.aborted) break
       cell.log.warn({ err: error, consumer: post.name }, 'the bus did not answer, trying again')
       await sleep(250 + Math.random() * 250)
       await ensure(jsm, cell, post).catch(again =>
@@ -127,13 +127,14 @@ async function loop<Tools>(
       )
     }
   }
+  puller.close()
 }
 
 /** A slot that the function's other subjects took in between is waited for as long as the message stays ours without a beat. */
 async function take<Tools>(
   { cell, tools }: ServeOptions<Tools>,
   { fn, event, slots }: Post<Tools>,
-  message: JsMsg,
+  message: Received,
   leaving: AbortSignal,
 ) {
   const give = await slots.take(cell.times.ackWait / 3)

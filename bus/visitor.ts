@@ -3,6 +3,7 @@ import { DeliverPolicy, type NatsConnection, NatsError, type OrderedConsumerOpti
 import { z } from 'zod'
 import { type Concern, decode, type Envelope, type EventKind, MalformedFact } from './event.ts'
 import { allEvents } from './events.ts'
+import { exchangeOf } from './exchange.ts'
 import { findFact } from './facts.ts'
 import { streamNames } from './streams.ts'
 
@@ -67,7 +68,7 @@ const Refusal = z.object({ error: z.object({ message: z.string(), hint: z.string
 export function visit(connection: NatsConnection, prefix: string): Visitor {
   const js = connection.jetstream()
   const names = streamNames(prefix)
-  const bus = { prefix, stream: names.facts, connection, js }
+  const bus = { prefix, stream: names.facts, connection, exchange: exchangeOf(connection) }
   const open = (from: number | Date) => js.consumers.get(names.facts, startingAt(from))
   return {
     served: () => answers(connection),

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type Exported, events, type Snapshotted } from '../bus/events.ts'
 import { cleanUnfinished, hold, removeBackup } from '../infra/backups.ts'
+import { sha256 } from '../infra/documents.ts'
 import { HoldfastError } from '../infra/errors.ts'
 import type { Host } from '../infra/hosts/host.ts'
 import { readBackup } from '../infra/inventory.ts'
@@ -25,10 +26,11 @@ export default defineFunction({
     const there = await exportedBy(source.host, final, snapshotted)
     if (there) return events.export.done(there)
     const partial = await openPartial(source.host, snapshotted, context)
-    await writeBackup(source, partial, snapshotted, context)
-    await rename(source.host, partial, final)
-    const exported = await exportedBy(source.host, final, snapshotted)
-    if (!exported) throw new Error(`${final}: written and renamed, and now it is gone`)
+    const written = await writeBackup(source, partial, snapshotted, context)
+    const exported = (await moved(source.host, partial, final))
+      ? exportedAs(final, written, snapshotted)
+      : await exportedBy(source.host, final, snapshotted)
+    if (!exported) throw new Error(`${final}: another writer finished it, and now it is gone`)
     return events.export.done(exported)
   },
   async withdraw(snapshotted, { tools }) {
@@ -38,7 +40,7 @@ export default defineFunction({
   },
 })
 
-/** What the manifest in the final directory says, whoever wrote it: the only source of `export.done`. */
+/** What the manifest in the final directory says, whoever wrote it. */
 async function exportedBy(host: Host, directory: string, snapshotted: Snapshotted): Promise<Exported | undefined> {
   const backup = await readBackup(host, directory)
   if (!backup) return undefined
@@ -47,8 +49,18 @@ async function exportedBy(host: Host, directory: string, snapshotted: Snapshotte
       retryable: false,
       hint: 'Somebody moved or edited it. Move it away, and ask for the backup again.',
     })
-  const { bytes, artifacts, warnings, parent, consistency } = backup.manifest
-  return { ...snapshotted, directory, manifest: backup.digest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
+  return exportedAs(directory, backup, snapshotted)
+}
+
+/** A manifest and the SHA-256 of its text. */
+interface Written {
+  manifest: Manifest
+  digest: string
+}
+
+function exportedAs(directory: string, { manifest, digest }: Written, snapshotted: Snapshotted): Exported {
+  const { bytes, artifacts, warnings, parent, consistency } = manifest
+  return { ...snapshotted, directory, manifest: digest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
 }
 
 /** Partials of earlier tries go; ours carries the fence, so that a writer who lost the message cannot write into it. */
@@ -68,7 +80,7 @@ async function writeBackup(
   directory: string,
   backup: Snapshotted,
   context: FunctionContext,
-): Promise<void> {
+): Promise<Written> {
   const { host, driver, config } = source
   const warnings = warningList(backup.snapshot.warnings)
   const work: CaptureWork<unknown> = {
@@ -83,35 +95,29 @@ async function writeBackup(
     held: backup.snapshot,
   }
   const captured = await driver.export(work)
-  const names = await writeTexts(host, directory, captured, warnings)
-  const artifacts = await artifactsOf(host, directory, captured, names, context.signal)
+  const texts = await writeTexts(host, directory, captured, warnings)
+  const artifacts = [...(await artifactsOf(host, directory, captured, context.signal)), ...texts]
   if (backup.keep)
     await hold(host, directory, { at: context.cause.time.toISOString(), reason: backup.reason ?? 'asked for with keep: forever' })
   const manifest = manifestOf(source, backup, captured, artifacts, warnings)
-  await host.write(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+  const text = `${JSON.stringify(manifest, null, 2)}\n`
+  await host.write(join(directory, MANIFEST), text)
+  return { manifest, digest: sha256(text) }
 }
 
-async function writeTexts(host: Host, directory: string, { instructions }: Captured, warnings: WarningList): Promise<string[]> {
-  await host.write(join(directory, RESTORE), instructions)
-  if (warnings.all().length <= warnings.summary().first.length) return [RESTORE]
-  await host.write(join(directory, WARNINGS), `${warnings.all().join('\n')}\n`)
-  return [RESTORE, WARNINGS]
+async function writeTexts(host: Host, directory: string, { instructions }: Captured, warnings: WarningList): Promise<Artifact[]> {
+  const all = warnings.all().length > warnings.summary().first.length ? [`${warnings.all().join('\n')}\n`] : []
+  const texts = [{ name: RESTORE, text: instructions }, ...all.map(text => ({ name: WARNINGS, text }))]
+  for (const { name, text } of texts) await host.write(join(directory, name), text)
+  return texts.map(({ name, text }) => ({ name, bytes: Buffer.byteLength(text), sha256: sha256(text) }))
 }
 
 /** Sizes of all, and the checksums that the kind did not take while it wrote. */
-async function artifactsOf(
-  host: Host,
-  directory: string,
-  { artifacts }: Captured,
-  texts: string[],
-  signal: AbortSignal,
-): Promise<Artifact[]> {
-  const known = new Map(artifacts.map(({ name, sha256 }) => [name, sha256]))
-  const unhashed = [...artifacts.filter(({ sha256 }) => !sha256).map(({ name }) => name), ...texts]
+async function artifactsOf(host: Host, directory: string, { artifacts }: Captured, signal: AbortSignal): Promise<Artifact[]> {
+  const unhashed = artifacts.filter(({ sha256 }) => !sha256).map(({ name }) => name)
   const hashed = new Map((await hashFiles(host, directory, unhashed, signal)).map(artifact => [artifact.name, artifact]))
   return Promise.all(
-    [...artifacts.map(({ name }) => name), ...texts].map(async name => {
-      const sha256 = known.get(name)
+    artifacts.map(async ({ name, sha256 }) => {
       const stat = await host.stat(join(directory, name))
       if (!stat) throw new Error(`${join(directory, name)} is gone while it is being written`)
       return sha256 ? { name, bytes: stat.size, sha256 } : (hashed.get(name) ?? { name, bytes: stat.size, sha256: '' })
@@ -150,12 +156,14 @@ function manifestOf(
   }
 }
 
-/** The rename fails where somebody finished first: then what lies there counts, and ours goes. */
-async function rename(host: Host, partial: string, final: string): Promise<void> {
+/** False where somebody finished first, for then the rename fails: what lies there counts, and ours goes. */
+async function moved(host: Host, partial: string, final: string): Promise<boolean> {
   try {
     await host.rename(partial, final)
+    return true
   } catch (error) {
     if (!(await host.stat(join(final, MANIFEST)))) throw error
     await host.remove(partial)
+    return false
   }
 }

@@ -2,11 +2,12 @@
 import { events, type Verified } from '../bus/events.ts'
 import { PartlyDone } from '../bus/function.ts'
 import { isAtWork, workEnds } from '../bus/hold.ts'
-import { addCopy } from '../infra/backups.ts'
+import { addCopies } from '../infra/backups.ts'
 import { HoldfastError, messageOf } from '../infra/errors.ts'
-import { type Backup, readBackup, readInventory } from '../infra/inventory.ts'
+import { type Backup, readInventory } from '../infra/inventory.ts'
 import type { Copy, Manifest } from '../infra/manifest.ts'
 import { vaultsOf } from '../infra/places.ts'
+import { readManifest } from '../infra/proof.ts'
 import { missingVaults } from '../infra/rotation.ts'
 import { type WarningList, warningList } from '../infra/warnings.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
@@ -25,13 +26,11 @@ export default defineFunction({
   async handle(backup, context) {
     const { tools } = context
     const { host } = tools.source(backup.source)
-    const manifest = (await readBackup(host, backup.directory))?.manifest
-    if (!manifest) throw new HoldfastError(`${backup.directory} is gone before it was copied`, { retryable: false })
+    const manifest = await readManifest(host, backup.directory, backup.manifest)
     const vaults = vaultsOf(tools, backup.source, backup.plans)
     const results = await Promise.allSettled(vaults.map(vault => copyTo(vault, backup, manifest, context)))
     const copies = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    const said: Said[] = []
-    for (const copy of copies) said.push(await noted(backup, copy, context))
+    const said = await noted(backup, copies, context)
     const broken = results.flatMap((result, index) =>
       result.status === 'rejected' ? [{ vault: vaults[index] ?? '', reason: result.reason }] : [],
     )
@@ -44,15 +43,15 @@ export default defineFunction({
   },
 })
 
-/** Notes a copy beside its backup, and says it. */
+/** Notes copies beside their backup, and says them. */
 async function noted(
   of: Pick<Verified, 'id' | 'source' | 'host' | 'directory'>,
-  copy: Copy,
+  copies: readonly Copy[],
   { tools }: FunctionContext,
-): Promise<Said> {
+): Promise<Said[]> {
   const { id, source, host, directory } = of
-  await addCopy(tools.source(source).host, directory, copy)
-  return events.replicate.copied({ id, source, host, ...copy })
+  await addCopies(tools.source(source).host, directory, copies)
+  return copies.map(copy => events.replicate.copied({ id, source, host, ...copy }))
 }
 
 /** What a vault missed while it was away or not yet required, oldest first. What fails here is a warning: this run has its copies. */
@@ -60,16 +59,16 @@ async function copyOlder(backup: Verified, copies: Copy[], warnings: WarningList
   const { tools, signal } = context
   const source = tools.source(backup.source)
   const reached = new Set(copies.map(({ vault }) => vault))
-  const { backups } = await readInventory(source.host, backup.root, { source: source.name })
+  const { backups } = await readInventory(source.host, backup.root, { source: source.name, except: backup.directory })
   const said: Said[] = []
   for (const older of backups) {
     const lacking = missingVaults(tools, source, older).filter(vault => reached.has(vault))
     if (said.length >= OLDER_AT_ONCE) break
-    if (lacking.length === 0 || older.manifest.id === backup.id || !(await isSettled(older, backup.host, context))) continue
+    if (lacking.length === 0 || !(await isSettled(older, backup.host, context))) continue
     const of = { id: older.manifest.id, source: source.name, host: backup.host, directory: older.directory }
     for (const vault of lacking) {
       try {
-        said.push(await noted(of, await copyTo(vault, of, older.manifest, context), context))
+        said.push(...(await noted(of, [await copyTo(vault, of, older.manifest, context)], context)))
       } catch (error) {
         if (signal.aborted) throw error
         warnings.add(`vault ${vault} still lacks ${of.id}: ${messageOf(error)}`)

@@ -56,9 +56,9 @@ async function waitForRelease(
 ): Promise<void> {
   if ('skipped' in ended) return
   for (let looks = 0; looks < 5; looks++) {
-    const [done, failed] = await Promise.all([find(events.release.done, named), find(events.release.failed, named)])
-    if (failed) warnings.add(`release failed: ${failed.error.message}`)
-    if (done || failed) return
+    if (await find(events.release.done, named)) return
+    const failed = await find(events.release.failed, named)
+    if (failed) return warnings.add(`release failed: ${failed.error.message}`)
     await sleep(20 * 2 ** looks)
   }
   if (Date.now() - cause.time.getTime() < RELEASE_LIMIT) throw new NotYet('not yet released', 5000)

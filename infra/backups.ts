@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
+import { readDocument } from './documents.ts'
 import type { Host } from './hosts/host.ts'
-import { readDocument } from './inventory.ts'
 import { COPIES, FAILED, HOLD, sourceOfDirectory, unfinished, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Failed, Hold, Verified } from './manifest.ts'
 
@@ -35,10 +35,12 @@ export async function unhold(host: Host, directory: string): Promise<void> {
   await host.remove(join(directory, HOLD))
 }
 
-/** Notes one vault's copy in `copies.json`; a later note of the same vault takes the earlier one's place. One writer at a time. */
-export async function addCopy(host: Host, directory: string, copy: Copy): Promise<void> {
+/** Notes vaults' copies in `copies.json`; a later note of the same vault takes the earlier one's place. One writer at a time. */
+export async function addCopies(host: Host, directory: string, copies: readonly Copy[]): Promise<void> {
+  if (copies.length === 0) return
   const known = (await readDocument(host, join(directory, COPIES), Copies))?.copies ?? []
-  await writeDocument(host, directory, COPIES, { copies: [...known.filter(({ vault }) => vault !== copy.vault), copy] })
+  const others = known.filter(({ vault }) => !copies.some(copy => copy.vault === vault))
+  await writeDocument(host, directory, COPIES, { copies: [...others, ...copies] })
 }
 
 /** Takes a backup away: it is none from the first moment on. What an earlier try left of it goes too; what is not there is fine. */
@@ -48,6 +50,14 @@ export async function removeBackup(host: Host, directory: string): Promise<void>
     await host.rename(directory, join(day, `.${basename(directory)}.removing-${randomBytes(4).toString('hex')}`))
   await cleanDay(host, day, ({ of, state }) => of === basename(directory) && state === 'removing')
   await removeEmptyDay(host, day)
+}
+
+/** Ends removals that were cut off: these directories, as an inventory names them. */
+export async function endRemovals(host: Host, directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    await host.remove(directory)
+    await removeEmptyDay(host, dirname(directory))
+  }
 }
 
 export interface Unfinished {

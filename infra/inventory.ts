@@ -1,10 +1,21 @@
 /** Reads what backups lie below a root, from their own documents alone. */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { z } from 'zod'
+import { BrokenDocument, parseDocument, readDocument, sha256 } from './documents.ts'
 import { codeOf, HoldfastError, messageOf } from './errors.ts'
 import type { Host } from './hosts/host.ts'
-import { COPIES, DRILLS, directoryName, FAILED, HOLD, MANIFEST, parseBackupId, sourceOfDirectory, VERIFIED } from './layout.ts'
+import {
+  COPIES,
+  DRILLS,
+  directoryName,
+  FAILED,
+  HOLD,
+  MANIFEST,
+  parseBackupId,
+  sourceOfDirectory,
+  unfinished,
+  VERIFIED,
+} from './layout.ts'
 import { Copies, type Copy, Drill, Failed, Hold, Manifest, Verified } from './manifest.ts'
 
 /** A backup as it lies somewhere, with what was learned since. */
@@ -34,16 +45,30 @@ export interface Inventory {
   unreadable: Unreadable[]
 }
 
+/** The inventory of a root. */
+export interface RootInventory extends Inventory {
+  /** Directories of backups whose removal was cut off. */
+  removing: string[]
+}
+
 const dayPattern = /^\d{4}-\d{2}-\d{2}$/
 
+export interface InventoryFilter {
+  source?: string
+  /** A backup's directory that is not to be looked into. */
+  except?: string
+}
+
 /** Every backup below `root`. Directories that are nobody's backup are left out, broken ones are named. */
-export async function readInventory(host: Host, root: string, { source }: { source?: string } = {}): Promise<Inventory> {
-  const inventory: Inventory = { backups: [], unreadable: [] }
+export async function readInventory(host: Host, root: string, { source, except }: InventoryFilter = {}): Promise<RootInventory> {
+  const inventory: RootInventory = { backups: [], unreadable: [], removing: [] }
   for (const day of await host.list(root)) {
     if (day.type !== 'directory' || !dayPattern.test(day.name)) continue
     await naming(inventory, join(root, day.name), async directory => {
-      const names = (await host.list(directory)).filter(({ type, name }) => type === 'directory' && mayBe(name, source))
-      await Promise.all(names.map(({ name }) => readInto(inventory, host, join(directory, name))))
+      const names = (await host.list(directory)).filter(({ type }) => type === 'directory').map(({ name }) => name)
+      inventory.removing.push(...names.filter(name => isRemoving(name, source)).map(name => join(directory, name)))
+      const backups = names.filter(name => mayBe(name, source)).map(name => join(directory, name))
+      await Promise.all(backups.map(path => path !== except && readInto(inventory, host, path)))
     })
   }
   inventory.backups.sort(byAge)
@@ -80,6 +105,11 @@ export async function readBackup(host: Host, directory: string): Promise<Backup 
 function mayBe(name: string, source: string | undefined): boolean {
   const found = sourceOfDirectory(name)
   return found !== undefined && (source === undefined || found === source)
+}
+
+function isRemoving(name: string, source: string | undefined): boolean {
+  const found = unfinished(name)
+  return found?.state === 'removing' && mayBe(found.of, source)
 }
 
 function readInto(inventory: Inventory, host: Host, path: string): Promise<void> {
@@ -121,48 +151,6 @@ async function readDrills(host: Host, directory: string): Promise<Drill[]> {
   const names = (await host.list(directory)).map(({ name }) => name).filter(name => name.endsWith('.json'))
   const drills = await Promise.all(names.map(name => readDocument(host, join(directory, name), Drill)))
   return drills.filter(drill => drill !== undefined)
-}
-
-/** A document of any schema; undefined where there is none. Throws where it is not what it should be. */
-export async function readDocument<T>(host: Host, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  const bytes = await host.readIfThere(path)
-  return bytes && parseDocument(path, bytes, schema)
-}
-
-function parseDocument<T>(path: string, bytes: Uint8Array, schema: z.ZodType<T>): T {
-  const result = schema.safeParse(json(path, bytes))
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  throw new BrokenDocument(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`)
-}
-
-function json(path: string, bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch (error) {
-    throw new BrokenDocument(path, messageOf(error), error)
-  }
-}
-
-/** A document that Holdfast did not write like this. */
-class BrokenDocument extends HoldfastError {
-  override name = 'BrokenDocument'
-  constructor(path: string, problem: string, cause?: unknown) {
-    super(`${path} is not what Holdfast writes: ${problem}`, {
-      cause,
-      retryable: false,
-      hint: path.endsWith(`/${MANIFEST}`) ? restoreElsewhere : mend,
-    })
-  }
-}
-
-const restoreElsewhere =
-  'Somebody or something changed it. Restore from another copy, and keep this directory until you know why.'
-const mend =
-  'Somebody or something changed it. It is not part of the backup itself: put it right, or move it away, and try again.'
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }
 
 function compare(a: string, b: string): number {

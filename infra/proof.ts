@@ -1,11 +1,11 @@
 /** Proves one copy of a backup where it lies: its manifest, every checksum, and the kind's own check. */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { parseDocument, sha256 } from './documents.ts'
 import { VerificationFailed } from './errors.ts'
 import type { Host } from './hosts/host.ts'
 import { readBackup } from './inventory.ts'
 import { MANIFEST } from './layout.ts'
-import type { Check, Manifest } from './manifest.ts'
+import { type Check, Manifest } from './manifest.ts'
 import type { Source, Work } from './sources/source.ts'
 import { checkArtifacts } from './tools/checksums.ts'
 
@@ -24,19 +24,24 @@ export interface Proof {
 
 /** Throws VerificationFailed naming what is wrong. Reads only. */
 export async function prove({ directory, driver, options, expected, ...work }: ProofWork): Promise<Proof> {
-  if (expected !== undefined) await checkManifest(work.host, directory, expected)
-  const backup = await readBackup(work.host, directory)
-  if (!backup) throw wrongManifest(directory, false)
-  const { manifest } = backup
+  const manifest = await readManifest(work.host, directory, expected)
   const checks = await checkArtifacts(work.host, directory, manifest, work.signal)
   const own = await driver.verify({ ...work, source: manifest.source, id: manifest.id, options, directory, manifest })
   return { manifest, checks: [...checks, ...own] }
 }
 
-/** Before it is read: one that was edited may not even be a manifest any more. */
-async function checkManifest(host: Host, directory: string, expected: string): Promise<void> {
-  const bytes = await host.readIfThere(join(directory, MANIFEST))
-  if (!bytes || createHash('sha256').update(bytes).digest('hex') !== expected) throw wrongManifest(directory, bytes !== undefined)
+/** The manifest whose SHA-256 is this one; where that is not known, the one that was verified. Throws VerificationFailed. */
+export async function readManifest(host: Host, directory: string, expected: string | undefined): Promise<Manifest> {
+  if (expected === undefined) {
+    const backup = await readBackup(host, directory)
+    if (!backup) throw wrongManifest(directory, false)
+    return backup.manifest
+  }
+  const path = join(directory, MANIFEST)
+  const bytes = await host.readIfThere(path)
+  // Compared before it is parsed: one that was edited may not even be a manifest any more.
+  if (!bytes || sha256(bytes) !== expected) throw wrongManifest(directory, bytes !== undefined)
+  return parseDocument(path, bytes, Manifest)
 }
 
 function wrongManifest(directory: string, there: boolean): VerificationFailed {

@@ -1,5 +1,5 @@
 /** Rotation of one source in every place: the host's own root and each vault, with reasons, for real or as a dry run. */
-import { cleanUnfinished, removeBackup } from './backups.ts'
+import { endRemovals, removeBackup } from './backups.ts'
 import { messageOf } from './errors.ts'
 import { type Backup, readInventory, type Unreadable } from './inventory.ts'
 import { vaultsOf } from './places.ts'
@@ -68,9 +68,9 @@ export async function planRoot({ tools, source, inProgress }: RotationWork): Pro
   const plans = Object.fromEntries(source.config.plans.map(name => [name, tools.plan(name)]))
   const rules = { plans, own: undefined, missingIn: (backup: Backup) => missingVaults(tools, source, backup) }
   const { host, hostConfig, name, config } = source
-  const { backups, unreadable } = await readInventory(host, hostConfig.root, { source: name })
+  const { backups, unreadable, removing } = await readInventory(host, hostConfig.root, { source: name })
   const remove = (backup: Backup) => removeBackup(host, backup.directory)
-  const sweep = async () => void (await cleanUnfinished(host, hostConfig.root, { source: name, state: 'removing' }))
+  const sweep = () => endRemovals(host, removing)
   return {
     place: config.host,
     decisions: await decisions(backups, rules, inProgress),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectBus } from '../../bus/connect.ts'
 import { decode, encode, MalformedFact, messageId, subjectOf } from '../../bus/event.ts'
 import { events } from '../../bus/events.ts'
+import { exchangeOf } from '../../bus/exchange.ts'
 import { type FactStore, findFact, firstStored, store } from '../../bus/facts.ts'
 import { provision, streamNames } from '../../bus/streams.ts'
 import { type NatsServer, startNats } from '../services/nats.ts'
@@ -18,7 +19,7 @@ beforeAll(async () => {
   server = await startNats()
   connection = await connectBus({ url: server.url, name: 'test' })
   await provision(connection, { prefix: 'backup', ackWait: 2000 })
-  bus = { prefix: 'backup', stream: streamNames('backup').facts, connection, js: connection.jetstream({ timeout: 1000 }) }
+  bus = { prefix: 'backup', stream: streamNames('backup').facts, connection, exchange: exchangeOf(connection) }
 })
 afterAll(async () => {
   await connection.close()

@@ -3,6 +3,7 @@ import type { NatsConnection } from 'nats'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Bucket, openBucket } from '../../bus/bucket.ts'
 import { connectBus } from '../../bus/connect.ts'
+import { openExchange } from '../../bus/exchange.ts'
 import { acquireLease, leaseTimes, OwnershipLost } from '../../bus/lease.ts'
 import { provision, streamNames } from '../../bus/streams.ts'
 import { type NatsServer, startNats } from '../services/nats.ts'
@@ -17,7 +18,7 @@ beforeEach(async () => {
   server = await startNats()
   connection = await connectBus({ url: server.url, name: 'test' })
   await provision(connection, { prefix: 'backup', ackWait })
-  bucket = openBucket(connection, connection.jetstream({ timeout: 500 }), streamNames('backup').work)
+  bucket = openBucket(connection, streamNames('backup').work, openExchange(connection, 500))
 })
 afterEach(async () => {
   await connection.close()

@@ -35,14 +35,14 @@ function doomedFunction(fn: AnyFunction<Tools>, doom: Doom): AnyFunction<Tools> 
 export function doomedCell(cell: Cell, { point, strike }: Doom): Cell {
   const [when, type] = point.at.split(' ')
   if (when !== 'publishing' && when !== 'published') return cell
-  const publish: Cell['js']['publish'] = async (subject, ...rest) => {
+  const store: Cell['exchange']['store'] = async (subject, ...rest) => {
     const struck = subject.startsWith(`${cell.prefix}.${type}.`)
     if (struck && when === 'publishing') await strike()
-    const answer = await cell.js.publish(subject, ...rest)
+    const answer = await cell.exchange.store(subject, ...rest)
     if (struck && when === 'published') await strike()
     return answer
   }
-  return { ...cell, js: Object.create(cell.js, { publish: { value: publish } }) }
+  return { ...cell, exchange: { ...cell.exchange, store } }
 }
 
 function doomedContext(context: Context<Tools>, doom: Doom): Context<Tools> {

@@ -32,7 +32,7 @@ export const wholeRun = [
 ]
 
 export async function tick(cell: Cell, data: TickData): Promise<void> {
-  await cell.js.publish(tickSubject(cell.prefix), JSON.stringify(TickData.parse(data)))
+  await cell.exchange.store(tickSubject(cell.prefix), JSON.stringify(TickData.parse(data)))
 }
 
 /** Looks until it is there; the bus may be away meanwhile. The limit only ends what would never come. */

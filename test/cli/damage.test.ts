@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addCopy } from '../../infra/backups.ts'
+import { addCopies } from '../../infra/backups.ts'
 import { localHost } from '../../infra/hosts/local.ts'
 import { MANIFEST, VERIFIED } from '../../infra/layout.ts'
 import { makeBackup, manifestText, sha256 } from '../services/backup.ts'
@@ -32,7 +32,7 @@ vaults: { shelf: { kind: rsync, path: ./shelf } }
     const bytes = await readFile(join(place.path, 'zeus.sqlite'))
     const here = await verifiedBackup(join(place.path, 'backups'), bytes)
     there = await verifiedBackup(join(place.path, 'shelf', 'local'), bytes)
-    await addCopy(localHost('local'), here, { vault: 'shelf', at: '2026-11-21T02:01:00.000Z', directory: there, bytes: 1 })
+    await addCopies(localHost('local'), here, [{ vault: 'shelf', at: '2026-11-21T02:01:00.000Z', directory: there, bytes: 1 }])
   })
   afterAll(() => place.remove())
 

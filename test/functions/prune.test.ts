@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { events, type Pruned } from '../../bus/events.ts'
 import prune from '../../functions/prune.ts'
-import { addCopy, hold, writeDocument } from '../../infra/backups.ts'
+import { addCopies, hold, writeDocument } from '../../infra/backups.ts'
 import { readBackup } from '../../infra/inventory.ts'
 import { FAILED, VERIFIED } from '../../infra/layout.ts'
 import { makeBackup } from '../services/backup.ts'
@@ -38,7 +38,7 @@ async function made(stage: Stage, day: number, given: Made = {}): Promise<string
   if (verified) await writeDocument(host, directory, VERIFIED, { at, manifest: digest, checks: [] })
   if (failed) await writeDocument(host, directory, FAILED, { at, error: 'damaged' })
   if (rest.held) await hold(host, directory, { at, reason: 'before upgrade' })
-  if (copied) await addCopy(host, directory, { vault: 'nas', at, directory: '/vault', bytes: 1 })
+  if (copied) await addCopies(host, directory, [{ vault: 'nas', at, directory: '/vault', bytes: 1 }])
   if (rest.drilled) {
     await mkdir(join(directory, 'drills'))
     await writeFile(join(directory, 'drills', 'one.json'), JSON.stringify({ at, ok: true, checks: [] }))

@@ -7,6 +7,7 @@ import { connectBus } from '../../bus/connect.ts'
 import { consumerName, ensureConsumer } from '../../bus/consumers.ts'
 import { filterOf } from '../../bus/event.ts'
 import { events } from '../../bus/events.ts'
+import { exchangeOf } from '../../bus/exchange.ts'
 import { findFact } from '../../bus/facts.ts'
 import { TICK } from '../../bus/function.ts'
 import { inboxOf } from '../../bus/permissions.ts'
@@ -80,7 +81,7 @@ test('the whole chain runs, and restores, with every function under a user of it
     closing.push(() => serving.stop())
   }
   await answerRequests(await cellOf('ask'), desk, () => tools, '0.0.0')
-  const store = { prefix, stream: streamNames(prefix).facts, connection: admin, js: admin.jetstream() }
+  const store = { prefix, stream: streamNames(prefix).facts, connection: admin, exchange: exchangeOf(admin) }
   const ask = async (subject: string, request: object) =>
     (await admin.request(subject, JSON.stringify(request), { timeout: 15_000 })).json()
   const until = async (found: () => Promise<unknown>) => {

@@ -184,7 +184,7 @@ requires(
 /** The types of all stored facts in the order in which they were stored. */
 async function order({ cell }: Scene): Promise<string[]> {
   const types: string[] = []
-  const consumer = await cell.js.consumers.get(cell.stream)
+  const consumer = await cell.connection.jetstream().consumers.get(cell.stream)
   const { num_pending } = await consumer.info()
   const messages = await consumer.fetch({ max_messages: num_pending, expires: 5000 })
   for await (const { subject } of messages) types.push(subject.split('.').slice(1, 3).join('.'))

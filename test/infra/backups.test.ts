@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { addCopy, cleanUnfinished, hold, removeBackup, unhold, writeDocument } from '../../infra/backups.ts'
+import { addCopies, cleanUnfinished, hold, removeBackup, unhold, writeDocument } from '../../infra/backups.ts'
 import { localHost } from '../../infra/hosts/local.ts'
 import { readBackup } from '../../infra/inventory.ts'
 import { COPIES } from '../../infra/layout.ts'
@@ -24,13 +24,13 @@ describe('documents', () => {
   test('a copy is noted once per vault, the later word in the place of the earlier', async () => {
     const { directory } = await makeBackup(await temporaryDirectory())
     const copy = (vault: string, bytes: number) => ({ vault, at, directory: `/${vault}`, bytes })
-    for (const noted of [copy('nas', 1), copy('disk', 2), copy('nas', 3)]) await addCopy(host, directory, noted)
+    for (const noted of [copy('nas', 1), copy('disk', 2), copy('nas', 3)]) await addCopies(host, directory, [noted])
     expect((await readBackup(host, directory))?.copies).toEqual([copy('disk', 2), copy('nas', 3)])
   })
 
   test('a document that is not one is refused, and what was there stays', async () => {
     const { directory } = await makeBackup(await temporaryDirectory())
-    await addCopy(host, directory, { vault: 'nas', at, directory: '/nas', bytes: 1 })
+    await addCopies(host, directory, [{ vault: 'nas', at, directory: '/nas', bytes: 1 }])
     const wrong = { copies: [{ vault: 'nas', at: 'yesterday', directory: '/nas', bytes: 1 }] }
     await expect(writeDocument(host, directory, COPIES, wrong)).rejects.toThrow('Invalid ISO datetime')
     expect((await readBackup(host, directory))?.copies).toHaveLength(1)
@@ -39,7 +39,7 @@ describe('documents', () => {
   test('copies.json of somebody else is not written over', async () => {
     const { directory } = await makeBackup(await temporaryDirectory())
     await writeFile(join(directory, COPIES), '[]')
-    await expect(addCopy(host, directory, { vault: 'nas', at, directory: '/nas', bytes: 1 })).rejects.toThrow()
+    await expect(addCopies(host, directory, [{ vault: 'nas', at, directory: '/nas', bytes: 1 }])).rejects.toThrow()
   })
 })
 

@@ -34,7 +34,8 @@ describe('readInventory', () => {
   })
 
   test('is empty where there is no such directory', async () => {
-    expect(await readInventory(host, join(await temporaryDirectory(), 'none'))).toEqual({ backups: [], unreadable: [] })
+    const none = join(await temporaryDirectory(), 'none')
+    expect(await readInventory(host, none)).toEqual({ backups: [], unreadable: [], removing: [] })
   })
 
   test.each([

@@ -115,7 +115,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     root,
     serving,
     async tick(data) {
-      await cell.js.publish(`${prefix}.tick`, JSON.stringify(data))
+      await cell.exchange.store(`${prefix}.tick`, JSON.stringify(data))
     },
     said,
     async hears(event, count = 1, seconds = 25) {
