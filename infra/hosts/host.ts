@@ -92,8 +92,10 @@ export interface Host {
   list(path: string): Promise<Name[]>
   /** What is at the path; undefined where there is nothing. Links are followed unless told. */
   stat(path: string, options?: { follow?: boolean }): Promise<Entry | undefined>
-  /** Parents too; mode 0700 unless told. What exists stays as it is. */
-  makeDirectory(path: string, options?: { mode?: number }): Promise<void>
+  /** Whether the login may read what is at the path. Links are followed; what is not there is not readable. */
+  readable(path: string): Promise<boolean>
+  /** Mode 0700 unless told; made to last. What exists stays as it is. Without `parents` the directory around it has to be there. */
+  makeDirectory(path: string, options?: { mode?: number; parents?: boolean }): Promise<void>
   /** Moves within one file system. Fails where `to` is a directory that is not empty. The parent directories are synced. */
   rename(from: string, to: string): Promise<void>
   /** File or whole tree; what is not there is fine. */

@@ -14,6 +14,8 @@ import {
   spaceAt,
   statFile,
 } from './local/files.ts'
+import { mayRead } from './local/may-read.ts'
+import { makeOneDirectory } from './local/one-directory.ts'
 import { pipe } from './local/pipe.ts'
 import { writeFile } from './local/write.ts'
 
@@ -36,7 +38,9 @@ export function localHost(name = 'local'): Host {
     write: (path, data, { mode } = {}) => at('write', path, found => writeFile(found, data, mode)),
     list: path => at('list', path, listDirectory),
     stat: (path, { follow } = {}) => at('look at', path, found => statFile(found, follow)),
-    makeDirectory: (path, { mode } = {}) => at('make the directory', path, found => makeDirectory(found, mode)),
+    readable: path => at('look at', path, mayRead),
+    makeDirectory: (path, { mode, parents = true } = {}) =>
+      at('make the directory', path, found => (parents ? makeDirectory : makeOneDirectory)(found, mode)),
     rename: (from, to) => at(`rename to ${to} what is`, from, found => renameFile(found, absolute(to))),
     async remove(path) {
       if (await at('remove', path, removeFile)) return

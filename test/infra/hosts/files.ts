@@ -64,6 +64,27 @@ export function fileContract(open: OpenPlace): void {
     expect(await host.list(directory)).toHaveLength(1)
   })
 
+  test('without parents a directory is made only in one that is there', async () => {
+    const { host, directory } = await open()
+    await host.makeDirectory(join(directory, 'one'), { parents: false })
+    await host.makeDirectory(join(directory, 'one'), { parents: false })
+    expect((await host.run(['stat', '-c', '%a', join(directory, 'one')])).stdout).toBe('700\n')
+    const error = await rejection(HoldfastError, host.makeDirectory(join(directory, 'none/two'), { parents: false }))
+    expect(codeOf(error.cause)).toBe('ENOENT')
+    await host.write(join(directory, 'file'), '')
+    await expect(host.makeDirectory(join(directory, 'file'), { parents: false })).rejects.toThrow(HoldfastError)
+    expect((await host.list(directory)).map(({ name }) => name)).toEqual(['file', 'one'])
+  })
+
+  test('what is there is readable, what is not is not', async () => {
+    const { host, directory } = await open()
+    await host.write(join(directory, 'file'), '')
+    await host.run(['ln', '-s', 'nowhere', join(directory, 'dangling')])
+    expect(await host.readable(directory)).toBe(true)
+    expect(await host.readable(join(directory, 'file'))).toBe(true)
+    for (const none of ['none', 'file/below', 'dangling']) expect(await host.readable(join(directory, none))).toBe(false)
+  })
+
   test('a name as long as names can be', async () => {
     const { host, directory } = await open()
     const path = join(directory, 'n'.repeat(255))

@@ -1,0 +1,16 @@
+/** A directory in one that is there. */
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { codeOf } from '../../errors.ts'
+import { syncDirectory } from './opened.ts'
+
+/** What has vanished around it, a mount for one, is not made again. */
+export async function makeOneDirectory(path: string, mode = 0o700): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
+    throw error
+  }
+  await syncDirectory(dirname(path))
+}
