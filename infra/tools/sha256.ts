@@ -1,17 +1,10 @@
 /** The quickest program of a host that computes SHA-256 of a stream. */
 import { CommandFailed } from '../errors.ts'
 import type { Argv, Host } from '../hosts/host.ts'
-
-const known = new WeakMap<Host, Promise<Argv>>()
+import { remembered } from './remembered.ts'
 
 /** Reads stdin and writes the sum in hexadecimal digits, then other words. OpenSSL uses what the processor has for it, four times as fast. */
-export function sha256Command(host: Host): Promise<Argv> {
-  const found = known.get(host) ?? look(host)
-  known.set(host, found)
-  // What could not be found out is found out anew the next time.
-  found.catch(() => known.delete(host))
-  return found
-}
+export const sha256Command: (host: Host) => Promise<Argv> = remembered(look)
 
 /** The sum in what such a command wrote. */
 export function sha256In(stdout: string | undefined): string | undefined {

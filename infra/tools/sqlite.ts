@@ -1,6 +1,7 @@
 /** The `sqlite3` program: scripts on stdin, errors in words. */
 import { type ErrorDetails, HoldfastError, InvalidInput, messageOf } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
+import { remembered } from './remembered.ts'
 
 export interface SessionOptions {
   signal?: AbortSignal
@@ -51,7 +52,9 @@ export async function change(host: Host, database: string, script: readonly stri
 }
 
 /** `3.40.1` */
-export async function version(host: Host): Promise<string> {
+export const version: (host: Host) => Promise<string> = remembered(askVersion)
+
+async function askVersion(host: Host): Promise<string> {
   try {
     const { stdout } = await host.run(['sqlite3', '--version'])
     return stdout.split(' ')[0] ?? ''
