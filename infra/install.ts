@@ -19,6 +19,10 @@ const packages = {
   xz: 'xz-utils',
   sha256sum: 'coreutils',
   find: 'findutils',
+  virsh: 'libvirt-clients',
+  'qemu-img': 'qemu-utils',
+  setsid: 'util-linux',
+  ssh: 'openssh-client',
 }
 
 export type Program = keyof typeof packages

@@ -2,9 +2,13 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe } from 'vitest'
+import { guestKernel } from './guest-image.ts'
 
-/** A program on the PATH, or the right to mount and to change owners. */
-export type Requirement = 'root' | (string & {})
+/** A program on the PATH; the right to mount and to change owners; a kernel for guests; or all that real virtual machines need. */
+export type Requirement = 'root' | 'guest kernel' | 'libvirt' | (string & {})
+
+const hypervisor = ['libvirtd', 'virsh', 'qemu-system-x86_64', 'qemu-img', 'unshare', 'nsenter', 'setpriv', 'root']
+const guest = ['guest kernel', 'busybox', 'qemu-ga', 'cpio', 'mkfs.ext4', 'e2fsck', 'debugfs']
 
 /** `describe` where everything is there, otherwise `describe.skip`: `requires('rsync')('rsync vault', () => { … })` */
 export function requires(...requirements: readonly Requirement[]): (name: string, suite: () => void) => void {
@@ -13,12 +17,19 @@ export function requires(...requirements: readonly Requirement[]): (name: string
 
 /** The same as a flag, for `test.skipIf(!available('tar'))`. Throws in CI where something is missing. */
 export function available(...requirements: readonly Requirement[]): boolean {
-  const missing = requirements.filter(requirement => !(requirement === 'root' ? process.getuid?.() === 0 : onPath(requirement)))
+  const all = requirements.flatMap(requirement => (requirement === 'libvirt' ? [...hypervisor, ...guest] : [requirement]))
+  const missing = all.filter(requirement => !isHere(requirement))
   if (missing.length === 0) return true
   const message = `These tests need ${missing.join(', ')}`
   if (process.env.CI === 'true') throw new Error(`${message}; with CI=true nothing is skipped. Install it.`)
   console.warn(`${message}: skipped.`)
   return false
+}
+
+function isHere(requirement: Requirement): boolean {
+  if (requirement === 'root') return process.getuid?.() === 0
+  if (requirement === 'guest kernel') return guestKernel() !== undefined
+  return onPath(requirement)
 }
 
 function onPath(program: string): boolean {
