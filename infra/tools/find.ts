@@ -1,6 +1,6 @@
 /** Looks for paths and patterns on a host, with names of any bytes. */
 import type { Host, Output } from '../hosts/host.ts'
-import { nullSeparated, splitNull } from './byte-names.ts'
+import { byteName, nullSeparated, splitNull, textOf } from './byte-names.ts'
 import { findPattern, isPattern } from './glob.ts'
 import { together } from './together.ts'
 
@@ -29,20 +29,26 @@ const report = ['(', '(', '-type', 'l', '-o', '-readable', ')', '-printf', 'r', 
 
 /** Looks for each of the normalised absolute paths and patterns. */
 export function searchAll(host: Host, patterns: readonly string[], signal: AbortSignal): Promise<Search[]> {
-  return together(
-    patterns.map(async pattern => {
-      const { bytes, stderr } = await find(
-        host,
-        isPattern(pattern) ? wild(pattern) : [pattern, '-maxdepth', '0', ...report],
-        signal,
-      )
-      return {
-        pattern,
-        found: splitNull(bytes).map(entry),
-        problems: stderr.split('\n').filter(line => line.startsWith('find: ')),
-      }
-    }),
-  )
+  return together(patterns.map(async pattern => (await look(host, pattern)) ?? search(host, pattern, signal)))
+}
+
+/** What the host itself can tell of a path, without a program: undefined where that is not enough. */
+async function look(host: Host, path: string): Promise<Search | undefined> {
+  if (isPattern(path)) return undefined
+  const [at, readable] = await Promise.allSettled([host.stat(path, { follow: false }), host.readable(path)])
+  if (at.status === 'rejected' || readable.status === 'rejected') return undefined
+  if (!at.value) return { pattern: path, found: [], problems: ['No such file or directory'] }
+  const type = letters[at.value.type]
+  if (type === undefined) return undefined
+  return { pattern: path, found: [{ path: byteName(path), type, readable: type === 'l' || readable.value }], problems: [] }
+}
+
+/** As find calls them. Of the others it says more. */
+const letters = { file: 'f', directory: 'd', link: 'l', other: undefined }
+
+async function search(host: Host, pattern: string, signal: AbortSignal): Promise<Search> {
+  const { bytes, stderr } = await find(host, isPattern(pattern) ? wild(pattern) : [pattern, '-maxdepth', '0', ...report], signal)
+  return { pattern, found: splitNull(bytes).map(entry), problems: stderr.split('\n').filter(line => line.startsWith('find: ')) }
 }
 
 function wild(pattern: string): string[] {
@@ -73,8 +79,31 @@ function below(all: ReadonlySet<string>, path: string): boolean {
 
 /** Where paths really are, every link resolved, whether they exist or not. Byte names in and out. */
 export async function realPaths(host: Host, paths: readonly string[], signal: AbortSignal): Promise<string[]> {
+  if (await areReal(host, paths)) return [...paths]
   const { bytes } = await host.run(['xargs', '-0', 'realpath', '-z', '-m', '--'], { input: nullSeparated(paths), signal })
   return splitNull(bytes)
+}
+
+/** Looks of our own up to this many cost less than a program. */
+const MOST_LOOKS = 64
+
+/** Whether none of the paths has a link in it, or a detour. Where that cannot be told, a program has to say. */
+async function areReal(host: Host, paths: readonly string[]): Promise<boolean> {
+  const texts = paths.flatMap(path => textOf(path) ?? [])
+  if (texts.length < paths.length || texts.some(hasDetour)) return false
+  const steps = [...new Set(texts.flatMap(onTheWay))]
+  if (steps.length > MOST_LOOKS) return false
+  const looks = await Promise.allSettled(steps.map(step => host.stat(step, { follow: false })))
+  return looks.every(look => look.status === 'fulfilled' && look.value?.type !== 'link')
+}
+
+function hasDetour(path: string): boolean {
+  return path !== normalised(path) || path.split('/').includes('..')
+}
+
+/** `/a/b` → `/a`, `/a/b` */
+function onTheWay(path: string): string[] {
+  return path.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]))
 }
 
 /** The mount point each path lies on, byte name to byte name. Paths that are not there are left out. */
