@@ -62,6 +62,12 @@ export function withoutMark(listing: string): Stage {
   return { argv: ['sed', '--regexp-extended', 's/^(.{10})[ +*.]/\\1/', listing], env }
 }
 
+/** The same, of a listing in memory. */
+export function unmarked(listing: Uint8Array): Uint8Array {
+  const lines = Buffer.from(listing).toString('latin1').split('\n')
+  return Buffer.from(lines.map(line => line.replace(/^(.{10})[ +*.]/s, '$1')).join('\n'), 'latin1')
+}
+
 /** Unpacks a file, all of it or the members named on stdin. */
 export function extract(file: string, directory: string, part: { named: boolean; asRoot: boolean }, onStderr: OnStderr): Stage {
   const owner = part.asRoot ? ['--same-owner'] : ['--no-same-owner']
