@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import { HoldfastError, messageOf, VerificationFailed } from '../errors.ts'
 import type { Argv, Host } from '../hosts/host.ts'
 import type { Artifact, Check, Manifest } from '../manifest.ts'
+import { argumentBatches } from './arguments.ts'
 import { sha256Command } from './sha256.ts'
-
-/** Kept well below what any kernel takes as one command's arguments. */
-const MAXIMUM_ARGUMENT_BYTES = 64 * 1024
 
 /** Size and SHA-256 of each regular file, names relative to `directory`, in the order asked. Throws where one is missing or unreadable. */
 export async function hashFiles(
@@ -67,8 +65,9 @@ async function hashesOf(host: Host, sizes: Map<string, number>, signal: AbortSig
   const small = paths.filter(path => (sizes.get(path) ?? 0) <= SMALL)
   const hashes = new Map(await Promise.all(small.map(path => hashSmall(host, path))))
   const large = paths.filter(path => !hashes.has(path))
-  for (const batch of batches(large.filter(isPlain))) await hashLarge(host, await sha256Command(host), batch, hashes, signal)
-  for (const batch of batches(large.filter(path => !isPlain(path)))) await hashLarge(host, exact, batch, hashes, signal)
+  for (const batch of argumentBatches(large.filter(isPlain)))
+    await hashLarge(host, await sha256Command(host), batch, hashes, signal)
+  for (const batch of argumentBatches(large.filter(path => !isPlain(path)))) await hashLarge(host, exact, batch, hashes, signal)
   return hashes
 }
 
@@ -118,21 +117,6 @@ export function parseChecksums(text: string): [path: string, sha256: string][] {
 
 function unescapeName(name: string): string {
   return name.replace(/\\([\\nr])/g, (_, letter: string) => (letter === 'n' ? '\n' : letter === 'r' ? '\r' : '\\'))
-}
-
-function batches(paths: string[]): string[][] {
-  const all: string[][] = []
-  let room = 0
-  for (const path of paths) {
-    const bytes = Buffer.byteLength(path) + 1
-    if (bytes > room) {
-      all.push([])
-      room = MAXIMUM_ARGUMENT_BYTES
-    }
-    all.at(-1)?.push(path)
-    room -= bytes
-  }
-  return all
 }
 
 function known<T>(values: Map<string, T>, root: string, name: string): T {

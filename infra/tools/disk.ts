@@ -1,7 +1,8 @@
 /** Directories and full disks, as everything that writes copies meets them. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CommandFailed, codeOf, HoldfastError } from '../errors.ts'
 import type { Host } from '../hosts/host.ts'
+import { argumentBatches } from './arguments.ts'
 
 /** The far end has no room for it. */
 export class NoSpace extends HoldfastError {
@@ -36,31 +37,30 @@ export function diskError(error: unknown, path: string): unknown {
 
 /** One directory in one that has to be there: what has vanished is not made again. One that exists is fine. */
 export async function makeOne(host: Host, path: string): Promise<void> {
-  if (await host.stat(path)) return
-  const directory = await host.resolve(path)
-  try {
-    await host.run(['mkdir', '-m', '0700', '--', directory])
-  } catch (error) {
-    // Somebody else may have made it in the meantime.
-    if (!(await host.stat(directory))) throw diskError(error, directory)
-  }
+  if (!(await host.stat(path))) await host.makeDirectory(path, { parents: false })
 }
 
 /** Directories one in the other below one that has to be there, to last. */
 export async function makeBelow(host: Host, root: string, names: readonly string[]): Promise<void> {
-  let outer = await host.resolve(root)
+  let directory = root
   for (const name of names) {
-    const inner = join(outer, name)
-    if (!(await host.stat(inner))) {
-      await makeOne(host, inner)
-      await host.run(['sync', '--', outer])
-    }
-    outer = inner
+    directory = join(directory, name)
+    await makeOne(host, directory)
   }
 }
 
-/** Brings a tree to the disk: every file and every directory of it. */
-export async function syncTree(host: Host, directory: string, signal: AbortSignal): Promise<void> {
+/** Brings files of a directory to the disk, and the directories that they lie in. */
+export async function syncFiles(host: Host, directory: string, names: readonly string[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  if (names.length === 0) return
   const root = await host.resolve(directory)
-  await host.pipe([{ argv: ['find', root, '-print0'] }, { argv: ['xargs', '-0', 'sync', '--'] }], { signal })
+  const around = new Set(names.flatMap(above))
+  for (const batch of argumentBatches([...new Set([...names, ...around])].map(name => join(root, name))))
+    await host.run(['sync', '--', ...batch], { signal })
+}
+
+/** `a/b/c` → `a/b`, `a`, `.` */
+function above(name: string): string[] {
+  const outer = dirname(name)
+  return outer === '.' ? ['.'] : [outer, ...above(outer)]
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Host } from '../hosts/host.ts'
 import type { Backup } from '../inventory.ts'
-import type { Artifact, Manifest } from '../manifest.ts'
+import type { Artifact } from '../manifest.ts'
 import type { Basis } from './rsync.ts'
 
 /** Files that are copied by one call. */
@@ -19,10 +19,10 @@ export interface Bases {
   basis: Backup | undefined
 }
 
-/** Groups a backup's artifacts by the best basis that each of them has. */
-export async function chooseOrigins(host: Host, manifest: Manifest, bases: Bases): Promise<Origin[]> {
+/** Groups artifacts by the best basis that each of them has. */
+export async function chooseOrigins(host: Host, artifacts: readonly Artifact[], bases: Bases): Promise<Origin[]> {
   const groups = new Map<string, Origin>()
-  for (const artifact of manifest.artifacts) {
+  for (const artifact of artifacts) {
     const basis = await bestBasis(host, artifact, bases)
     const key = basis ? `${basis.files} ${basis.directory}` : ''
     const group = groups.get(key) ?? { names: [], bytes: 0, basis }

@@ -65,8 +65,12 @@ function basisFlags({ directory, files }: Basis): string[] {
 }
 
 /** rsync reads a meaning into `/./`, and nobody needs other detours. */
+export function isPlainName(name: string): boolean {
+  return posix.normalize(name) === name && !name.startsWith('/') && !name.startsWith('../') && !name.includes('\0')
+}
+
 function plainName(name: string): string {
-  if (posix.normalize(name) === name && !name.startsWith('/') && !name.startsWith('../') && !name.includes('\0')) return name
+  if (isPlainName(name)) return name
   throw new InvalidInput(`${JSON.stringify(name)} is no plain relative name of a file`)
 }
 

@@ -8,9 +8,10 @@ import type { Backup } from '../inventory.ts'
 import { FAILED, HOLD, MANIFEST, REPORT, unfinished, VERIFIED } from '../layout.ts'
 import { Manifest } from '../manifest.ts'
 import { checkArtifacts } from './checksums.ts'
-import { isNoSpace, makeOne, NoSpace, syncTree } from './disk.ts'
+import { isNoSpace, makeOne, NoSpace, syncFiles } from './disk.ts'
 import { chooseOrigins, type Origin } from './origins.ts'
 import { copyFiles } from './rsync.ts'
+import { copySmall, type Sorted, sortBySize } from './small-files.ts'
 
 export interface Transfer {
   /** Reaches both ends. */
@@ -21,8 +22,8 @@ export interface Transfer {
   manifest: Manifest
   /** Part of the temporary name, which keeps two writers apart. */
   fence: string
-  /** Another backup of the source on the far file system, best the newest: what both have in common does not travel. */
-  basis?: Backup | undefined
+  /** Finds another backup of the source on the far file system, best the newest: what both have in common does not travel. */
+  basis?: () => Promise<Backup | undefined>
   signal: AbortSignal
   progress(progress: { bytes: number; total?: number }): void
 }
@@ -37,10 +38,10 @@ export async function transfer(work: Transfer): Promise<void> {
   const partial = join(dirname(work.to), `.${basename(work.to)}.partial-${work.fence}`)
   const older = await olderPartials(work, partial)
   try {
-    await fill(work, partial, older)
+    const unsynced = await fill(work, partial, older)
     await copyDocuments(work, partial)
     await work.host.write(join(partial, MANIFEST), manifest)
-    await syncTree(work.host, partial, work.signal)
+    await syncFiles(work.host, partial, unsynced, work.signal)
   } catch (error) {
     // Nothing to go on from: a full disk needs the room back, damaged bytes are no basis.
     if (isNoSpace(error) || error instanceof VerificationFailed) await work.host.remove(partial)
@@ -84,28 +85,33 @@ async function partialsOf(host: Host, to: string): Promise<string[]> {
   return ours.map(({ name }) => join(dirname(to), name))
 }
 
-/** A basis may be damaged: then everything travels once more, from the source alone. */
-async function fill(work: Transfer, partial: string, older: string[]): Promise<void> {
-  const { host, manifest, signal } = work
-  const origins = await enoughSpace(work, older)
-  await copyArtifacts(work, partial, origins)
+/** Answers with the names that the disk may not have yet. A basis may be damaged: then everything travels once more, from the source alone. */
+async function fill(work: Transfer, partial: string, older: string[]): Promise<string[]> {
+  const { host, from, manifest, signal } = work
+  const sorted = await sortBySize(host, from, manifest.artifacts)
+  const origins = await enoughSpace(work, sorted, older)
+  await copyArtifacts(work, partial, sorted, origins)
   try {
     await checkArtifacts(host, partial, manifest, signal)
   } catch (error) {
     if (!(error instanceof VerificationFailed) || origins.every(({ basis }) => !basis)) throw error
     await host.remove(partial)
-    await copyArtifacts(work, partial, await chooseOrigins(host, manifest, { older: [], basis: undefined }))
+    await copyArtifacts(work, partial, sorted, await chooseOrigins(host, sorted.others, { older: [], basis: undefined }))
     await checkArtifacts(host, partial, manifest, signal)
   }
+  return sorted.others.map(({ name }) => name)
 }
 
 async function copyArtifacts(
   { host, from, manifest, signal, progress }: Transfer,
   partial: string,
+  { small }: Sorted,
   origins: Origin[],
 ): Promise<void> {
+  signal.throwIfAborted()
   await makeOne(host, partial)
-  let done = 0
+  await copySmall(host, from, partial, small)
+  let done = sum(small)
   for (const { names, bytes, basis } of origins) {
     await copyFiles(host, {
       from,
@@ -116,24 +122,29 @@ async function copyArtifacts(
       progress: now => progress({ bytes: done + now, total: manifest.bytes }),
     })
     done += bytes
-    progress({ bytes: done, total: manifest.bytes })
   }
+  progress({ bytes: done, total: manifest.bytes })
 }
 
 /** Room for everything that cannot be linked. Leftovers give way where they alone are in it. */
-async function enoughSpace(work: Transfer, older: string[]): Promise<Origin[]> {
-  const { host, to, manifest, basis } = work
-  const origins = await chooseOrigins(host, manifest, { older, basis })
-  const needed = origins.filter(origin => origin.basis?.files !== 'same').reduce((sum, { bytes }) => sum + bytes, 0)
+async function enoughSpace(work: Transfer, sorted: Sorted, older: string[]): Promise<Origin[]> {
+  const { host, to, manifest } = work
+  const basis = sorted.others.length ? await work.basis?.() : undefined
+  const origins = await chooseOrigins(host, sorted.others, { older, basis })
+  const needed = sum(sorted.small) + sum(origins.filter(origin => origin.basis?.files !== 'same'))
   const { free } = await host.space(dirname(to))
   if (needed <= free) return origins
   if (older.length) {
     for (const path of older.splice(0)) await host.remove(path)
-    return enoughSpace(work, older)
+    return enoughSpace(work, sorted, older)
   }
   throw new NoSpace(`${manifest.id} needs ${needed} bytes in ${dirname(to)}, where ${free} are free`, {
     hint: 'Free some space there, let retention keep fewer copies, or choose a larger place.',
   })
+}
+
+function sum(parts: readonly { bytes: number }[]): number {
+  return parts.reduce((total, { bytes }) => total + bytes, 0)
 }
 
 /** What was learned so far. `copies.json` is knowledge of the place that it lies in and stays there. */

@@ -97,7 +97,7 @@ async function bring(host: Host, root: string, to: string, work: PutWork): Promi
   const { directory: from, manifest, fence, signal, progress } = work
   await makeBelow(host, root, [safeLabel(manifest), manifest.day])
   try {
-    await transfer({ host, from, to, manifest, fence, basis: await newest(host, root, manifest), signal, progress })
+    await transfer({ host, from, to, manifest, fence, basis: () => newest(host, root, manifest), signal, progress })
   } catch (error) {
     // Another writer of the same backup may have been quicker.
     if (signal.aborted || !(await alreadyThere(host, to, work))) throw error

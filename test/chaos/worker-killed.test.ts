@@ -35,6 +35,7 @@ const points: Record<string, readonly string[]> = {
   replicate: [
     'start',
     'half run rsync',
+    'half write RESTORE.md',
     'half write manifest.json',
     'before rename .partial- (notes)',
     'after rename .partial-',

@@ -53,7 +53,7 @@ requires('rsync')('rsync: a root that is not what it was', () => {
 
   test('a vault that is not there is not an empty one', async () => {
     const vault = open(join(await temporaryDirectory(), 'vault'))
-    for (const ask of [vault.list(), vault.space()]) await expect(ask).rejects.toThrow('is not there')
+    for (const ask of [() => vault.list(), () => vault.space()]) await expect(ask()).rejects.toThrow('is not there')
   })
 
   test('a marker of a later version is respected', async () => {
