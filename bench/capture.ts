@@ -30,7 +30,7 @@ export async function capture({ kind, options, root }: CaptureOptions): Promise<
       throw new Error(message)
     },
   }
-  const held = await driver.snapshot({ ...work, root })
+  const held = await driver.snapshot({ ...work, root, mode: undefined, earlier: async () => [] })
   return driver.export({ ...work, directory, held })
 }
 

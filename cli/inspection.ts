@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { messageOf } from '../infra/errors.ts'
 import type { Host } from '../infra/hosts/host.ts'
 import { missingTools, type Program, packagesOf, thisMachine } from '../infra/install.ts'
+import { verifiedBackups } from '../infra/inventory.ts'
 import type { ProtectedSource } from '../infra/tools.ts'
 import { size } from './print.ts'
 import type { Session } from './session.ts'
@@ -48,11 +49,11 @@ async function lookAtProgram(program: Program, host: Host): Promise<Finding> {
   return good(what, /\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'there')
 }
 
-/** A snapshot that holds nothing is a look: is it there, readable, of its kind, and does it fit. */
+/** A snapshot that holds nothing is a look: is it there, readable, of its kind, and does it fit. Kinds whose snapshot holds something have a look of its own. */
 async function lookAtSource(source: ProtectedSource): Promise<{ finding: Finding; host: string; tools: Record<string, string> }> {
   const { name, driver, host, hostConfig, config } = source
   const what = `source ${name}`
-  if (driver.release)
+  if (driver.release && !driver.inspect)
     return { finding: good(what, `${config.kind}, not looked at: that would hold it`), host: host.name, tools: {} }
   try {
     const warnings: string[] = []
@@ -64,9 +65,12 @@ async function lookAtSource(source: ProtectedSource): Promise<{ finding: Finding
       root: hostConfig.root,
       signal: new AbortController().signal,
     }
-    const held = await driver.snapshot({ ...work, progress: () => {}, warn: message => warnings.push(message) })
-    const found = [`${config.kind}, ${size(held.expected)}`, ...warnings].join('; ')
-    return { finding: good(what, found), host: host.name, tools: held.tools }
+    const look = (driver.inspect ?? driver.snapshot).bind(driver)
+    const earlier = () => verifiedBackups(host, hostConfig.root, name)
+    const warn = (message: string) => warnings.push(message)
+    const { expected, tools } = await look({ ...work, mode: undefined, earlier, progress: () => {}, warn })
+    const found = [`${config.kind}, ${size(expected)}`, ...warnings].join('; ')
+    return { finding: good(what, found), host: host.name, tools }
   } catch (error) {
     return { finding: bad(what, error), host: host.name, tools: {} }
   }

@@ -27,6 +27,7 @@ export default defineFunction({
     const released: string[] = []
     const snapshot = 'snapshot' in backup ? backup.snapshot : undefined
     if (snapshot && kind && (await releaseKind(kind, snapshot.held, named, context))) released.push(kind)
+    if (!snapshot && (await abandonKind(named, context))) released.push('what its snapshot had begun')
     // An export that is done has renamed its partial, and removed those of earlier tries.
     const root = 'error' in backup && 'root' in backup ? backup.root : undefined
     if (root && day)
@@ -47,5 +48,15 @@ async function releaseKind(
   const driver = tools.kind(kind)
   if (!driver?.release) return false
   await driver.release({ ...named, host: tools.host(named.host), signal, progress, warn: message => log.warn(message), held })
+  return true
+}
+
+/** A snapshot that failed has said nothing of what it holds: only a source that is still configured can tell. */
+async function abandonKind(named: Named, { tools, signal, progress, log }: FunctionContext): Promise<boolean> {
+  if (!Object.hasOwn(tools.configuration.sources, named.source)) return false
+  const { driver, host, hostConfig, config } = tools.source(named.source)
+  if (!driver.abandon) return false
+  const warn = (message: string) => log.warn(message)
+  await driver.abandon({ ...named, host, root: hostConfig.root, options: config.options, signal, progress, warn })
   return true
 }

@@ -6,7 +6,7 @@ import { NotYet } from '../bus/function.ts'
 import { holdEnds, isAtWork, takeHold, workEnds } from '../bus/hold.ts'
 import { cleanUnfinished } from '../infra/backups.ts'
 import { messageOf } from '../infra/errors.ts'
-import type { Backup } from '../infra/inventory.ts'
+import { type Backup, verifiedBackups } from '../infra/inventory.ts'
 import { newestDue } from '../infra/planned.ts'
 import { stateBelow } from '../infra/recover.ts'
 import { refuseHalfRestored } from '../infra/restore/journal.ts'
@@ -39,7 +39,8 @@ export default defineFunction({
     await makeRoom(due, warnings, context)
     const { source, id } = due
     const work = { host, source, id, options: config.options, signal, progress: context.progress, warn: warnings.add }
-    const held = await driver.snapshot({ ...work, root: hostConfig.root })
+    const earlier = () => verifiedBackups(host, hostConfig.root, source)
+    const held = await driver.snapshot({ ...work, root: hostConfig.root, mode: due.mode, earlier })
     return events.snapshot.done({
       ...due,
       root: hostConfig.root,

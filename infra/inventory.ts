@@ -76,6 +76,12 @@ export async function readInventory(host: Host, root: string, { source, except }
   return inventory
 }
 
+/** What a root has of a source and knows to be good, oldest first. */
+export async function verifiedBackups(host: Host, root: string, source: string): Promise<Backup[]> {
+  const { backups } = await readInventory(host, root, { source })
+  return backups.filter(({ verified, failed }) => verified && !failed)
+}
+
 /** Oldest first; two of one moment in the order of their directories. */
 export function byAge(a: Backup, b: Backup): number {
   return compare(a.manifest.at, b.manifest.at) || compare(a.directory, b.directory)

@@ -34,6 +34,21 @@ export interface Held {
   tools: Record<string, string>
 }
 
+/** A verified backup of the same source, as it lies on the host. */
+export interface Earlier {
+  manifest: Manifest
+  directory: string
+}
+
+export interface SnapshotWork<Options> extends Work<Options> {
+  /** Where the host keeps its backups. */
+  root: string
+  /** The way of capture that was asked for by name, one of `modes`. */
+  mode: string | undefined
+  /** Oldest first: what an increment can build on. Reads them all, so ask only where it matters. */
+  earlier(): Promise<Earlier[]>
+}
+
 export interface CaptureWork<Options> extends Work<Options> {
   /** The backup directory while it is being written: exists, 0700. */
   directory: string
@@ -65,8 +80,10 @@ export interface Replacement {
 }
 
 export interface RestoreWork<Options> extends StoredWork<Options> {
-  /** Another place than the one the data came from: a directory for files, a file for sqlite. */
+  /** Another place than the one the data came from: a directory for files, a file for sqlite, a new name for what lives under one. */
   to: string | undefined
+  /** One part of the backup alone, by a name of the kind's own; undefined: all of it. */
+  part?: string | undefined
   /** Unique to this restore, one path component; name what you stage after it, so that a second try finds and replaces it. */
   token: string
 }
@@ -78,6 +95,29 @@ export interface Staged {
   /** Everything staged outside `replacements` that has to go afterwards. */
   scratch: string[]
   checks: Check[]
+}
+
+/** How what uses the data is stopped for a restore in place, and started on the data that is there then. Both may be called again. */
+export interface Lifecycle {
+  stop(): Promise<void>
+  /** `restored`: the backup's data is in place; else what was there before is again. */
+  start(restored: boolean): Promise<Check[]>
+}
+
+export interface DrillWork<Options> extends StoredWork<Options> {
+  /** Unique to this drill, one path component. */
+  token: string
+  /** A directory of the drill's own on `host`, removed afterwards whatever happens. */
+  scratch: string
+}
+
+/** What a drill showed. */
+export interface Drilled {
+  /** Why the backup is not proven; undefined where it is. */
+  problem: string | undefined
+  checks: Check[]
+  /** A picture of its screen, PNG. */
+  picture: Uint8Array | undefined
 }
 
 /**
@@ -96,11 +136,22 @@ export interface Source<Options = unknown> {
   readonly options: z.ZodType<Options>
   /** The ways of capture that a tick may ask for by name. Left out: there is one. */
   readonly modes?: readonly string[]
-  snapshot(work: Work<Options> & { root: string }): Promise<Held>
+  /** What `to` is for this kind; left out: a path. */
+  readonly destination?: 'name'
+  snapshot(work: SnapshotWork<Options>): Promise<Held>
   export(work: CaptureWork<Options>): Promise<Captured>
   release?(work: Omit<Work<Options>, 'options'> & { held: Json }): Promise<void>
+  /** Lets go of what a snapshot that failed may still hold: it said nothing, so there is no `held`. */
+  abandon?(work: Work<Options> & { root: string }): Promise<void>
   verify(work: StoredWork<Options>): Promise<Check[]>
   stage(work: RestoreWork<Options>): Promise<Staged>
+  lifecycle?(work: RestoreWork<Options>): Lifecycle
+  /** Runs what is backed up from the backup itself at once, and brings the data into place meanwhile. A second call goes on. */
+  instant?(work: RestoreWork<Options>): Promise<{ targets: string[]; checks: Check[] }>
+  /** Restores into a scratch place, runs it there, and cleans up. The caller keeps the backup from being pruned. */
+  drill?(work: DrillWork<Options>): Promise<Drilled>
+  /** The look that `check` takes, for kinds whose snapshot holds something: is it there, and does it fit. */
+  inspect?(work: SnapshotWork<Options>): Promise<Pick<Held, 'expected' | 'tools'>>
   /** What of this kind exists on a host. */
   discover?(host: Host): Promise<{ name: string; description: string }[]>
 }

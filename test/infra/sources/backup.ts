@@ -49,7 +49,7 @@ export function backupOf<Options>(source: Source<Options>, options: unknown, set
     return manifest
   }
   const stored = () => ({ ...common, directory, manifest: known() })
-  const snapshot = async () => (held = await source.snapshot({ ...common, root }))
+  const snapshot = async () => (held = await source.snapshot({ ...common, root, mode: undefined, earlier: async () => [] }))
   return {
     ...{ directory, warnings, progress, snapshot, manifest: known },
     async capture() {

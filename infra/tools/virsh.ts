@@ -1,0 +1,70 @@
+/** libvirt's own program, on one host and one connection. */
+import { CommandFailed, type ErrorDetails, InvalidInput } from '../errors.ts'
+import type { Argv, Host, RunOptions } from '../hosts/host.ts'
+
+export interface Libvirt {
+  host: Host
+  /** `qemu:///system` */
+  uri: string
+  signal?: AbortSignal | undefined
+}
+
+/** Its messages are read: they have to be the English ones. */
+const env = { LC_ALL: 'C' }
+
+/** The argument list of a virsh command, for pipes and programs that outlive us. */
+export function virshCommand({ uri }: Pick<Libvirt, 'uri'>, ...args: readonly string[]): Argv {
+  return ['virsh', '-q', '-c', uri, ...args]
+}
+
+/** Runs a command and returns what it printed, without blank ends. Names go in as `--domain=NAME`, so that none is an option. */
+export async function virsh(libvirt: Libvirt, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { host, signal } = libvirt
+  try {
+    const { stdout } = await host.run(virshCommand(libvirt, ...args), { env, ...(signal && { signal }), ...options })
+    return stdout.trim()
+  } catch (error) {
+    throw explain(error, libvirt)
+  }
+}
+
+/** Undefined where virsh refuses with a message that fits. Every other failure throws. */
+export async function virshUnless(libvirt: Libvirt, refusal: RegExp, args: readonly string[]): Promise<string | undefined> {
+  try {
+    return await virsh(libvirt, args)
+  } catch (error) {
+    if (refusedWith(error, refusal)) return undefined
+    throw error
+  }
+}
+
+/** Whether an error is virsh's refusal with such a message. */
+export function refusedWith(error: unknown, refusal: RegExp): boolean {
+  const failure = error instanceof InvalidInput ? error.cause : error
+  return failure instanceof CommandFailed && refusal.test(failure.outcome.stderr)
+}
+
+function explain(error: unknown, { host, uri }: Libvirt): unknown {
+  if (!(error instanceof CommandFailed)) return error
+  const { stderr, exitCode } = error.outcome
+  if (/failed to get domain|Domain not found/.test(stderr))
+    return new InvalidInput(`${host.name} has no such domain: ${lastLine(stderr)}`, {
+      cause: error,
+      hint: 'See what there is: virsh list --all. Check `domain` in the configuration.',
+    })
+  const details = detailsOf(stderr, exitCode, uri)
+  return details ? new CommandFailed(error.outcome, { cause: error, ...details }) : error
+}
+
+function detailsOf(stderr: string, exitCode: number | undefined, uri: string): ErrorDetails | undefined {
+  if (exitCode === 127) return { retryable: false, hint: 'Install it: apt-get install libvirt-clients' }
+  if (/failed to connect to the hypervisor|Failed to connect socket|Connection refused|End of file while reading/.test(stderr))
+    return { hint: `Nobody answers at ${uri}: is libvirtd running, and may this login use it?` }
+  if (/authentication (failed|unavailable)|access denied/i.test(stderr))
+    return { retryable: false, hint: `This login may not use ${uri}: run as root, or put it into the group libvirt.` }
+  return undefined
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
+}
