@@ -68,8 +68,9 @@ export async function defineGuest(libvirt: Libvirt, options: GuestOptions): Prom
   const uuid = randomUUID()
   const console = join(directory, `${name}.console`)
   await writeFile(console, '')
+  const nvram = join(directory, `${name}.nvram.fd`)
   const xml = join(directory, `${name}.xml`)
-  await writeFile(xml, domainXml({ ...options, uuid, console, disks, image: await bootFiles(libvirt) }))
+  await writeFile(xml, domainXml({ ...options, uuid, console, nvram, disks, image: await bootFiles(libvirt) }))
   await libvirt.virsh('define', xml)
   return { uuid, directory, xml, console, disks, ...guestNamed(libvirt, name) }
 }

@@ -3,6 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineGuest, type Guest } from './guest.ts'
+import { UEFI } from './guest-xml.ts'
 import { type Libvirt, startLibvirt } from './libvirt.ts'
 import { processesInside } from './processes.ts'
 import { checkRecords, readRecords, recordOf } from './records.ts'
@@ -82,7 +83,7 @@ requires('libvirt')('a libvirt of its own', () => {
       await guest.shutdown('agent')
       const [first, second] = [await readRecords(disk(0)), await readRecords(disk(1))]
       for (const records of [first, second]) expect(records).toMatchObject({ clean: true, replayed: false, faults: [] })
-    })
+    }, 60_000)
   })
 
   test('runs guests as Debian does, and nothing of it is left', async () => {
@@ -105,6 +106,14 @@ requires('libvirt')('a libvirt of its own', () => {
     expect(existsSync(libvirt.home)).toBe(false)
     expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(libvirt.home)
   }, 60_000)
+})
+
+requires('libvirt', UEFI)('a guest with UEFI', () => {
+  test('is one of which libvirt makes no internal snapshot', async () => {
+    await using libvirt = await startLibvirt()
+    await defineGuest(libvirt, { name: 'hera', firmware: 'uefi', cdrom: 'empty', network: true })
+    await expect(libvirt.virsh('snapshot-create-as', 'hera', 'first')).rejects.toThrow('pflash')
+  })
 })
 
 function target({ directory }: Guest, disk: string): string {

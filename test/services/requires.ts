@@ -1,10 +1,10 @@
 /** Tests on real programs: where one is missing they are skipped aloud, and in CI they fail. */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe } from 'vitest'
 import { guestKernel } from './guest-image.ts'
 
-/** A program on the PATH; the right to mount and to change owners; a kernel for guests; or all that real virtual machines need. */
+/** A program on the PATH; a file by its whole path; the right to mount and to change owners; a kernel for guests; or all that real virtual machines need. */
 export type Requirement = 'root' | 'guest kernel' | 'libvirt' | (string & {})
 
 const hypervisor = ['libvirtd', 'virsh', 'qemu-system-x86_64', 'qemu-img', 'unshare', 'nsenter', 'setpriv', 'root']
@@ -29,7 +29,7 @@ export function available(...requirements: readonly Requirement[]): boolean {
 function isHere(requirement: Requirement): boolean {
   if (requirement === 'root') return process.getuid?.() === 0
   if (requirement === 'guest kernel') return guestKernel() !== undefined
-  return onPath(requirement)
+  return requirement.startsWith('/') ? existsSync(requirement) : onPath(requirement)
 }
 
 function onPath(program: string): boolean {

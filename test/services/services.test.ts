@@ -8,7 +8,7 @@ afterEach(() => vi.unstubAllEnvs())
 describe('requires', () => {
   test('what is there is tested', () => {
     vi.stubEnv('CI', 'true')
-    expect(available('sh', 'cat')).toBe(true)
+    expect(available('sh', 'cat', '/etc/passwd')).toBe(true)
     expect(requires('sh')).toBe(describe)
   })
 
@@ -24,6 +24,7 @@ describe('requires', () => {
   test('in CI it is a failure', () => {
     vi.stubEnv('CI', 'true')
     expect(() => requires('no-such-program')).toThrow('no-such-program')
+    expect(() => requires('/no/such/file')).toThrow('/no/such/file')
   })
 })
 
