@@ -98,6 +98,7 @@ async function work<Tools>(job: Job<Tools>): Promise<void> {
     await settle(job, facts, context, performance.now() - started)
     lease.signal.throwIfAborted()
     hand.done()
+    await lease.release()
     const ms = Math.round(performance.now() - started)
     cell.log.info({ ...marksOf(job), ms, facts: facts.map(fact => fact.event.type) }, `${fn.name} finished`)
   } catch (error) {

@@ -18,6 +18,7 @@ export interface Context<Tools> {
   tools: Tools
   /** Aborted when the message is not ours any more or the worker has to go. */
   signal: AbortSignal
+  /** Made when it is first asked for: ask where something is to be said. */
   log: Logger
   /** Id and stream time of the message. What is derived from "now" is derived from this, so that a second try derives the same. */
   cause: { id: string; time: Date; sequence: number /** Messages that wait behind it. */; behind: number }

@@ -34,6 +34,7 @@ export interface Lease {
   renew(): Promise<boolean>
   /** Resolves right after a successful renewal, or at once where the last one is fresh; rejects with OwnershipLost. */
   prove(): Promise<void>
+  /** A second call does nothing. */
   release(): Promise<void>
 }
 
@@ -57,7 +58,8 @@ function hold(bucket: Bucket, key: string, holder: string, first: number, firstS
   let revision = first
   let proven = firstSent
   let doubtful = false
-  let renewing: Promise<boolean> = Promise.resolve(true)
+  let renewing: Promise<boolean> | undefined
+  let released = false
   let deadline = setTimeout(check, owned)
 
   function lose(why: string): void {
@@ -83,8 +85,12 @@ function hold(bucket: Bucket, key: string, holder: string, first: number, firstS
     }
   }
   const renew = (): Promise<boolean> => {
-    renewing = renewing.then(renewOnce)
-    return renewing
+    const next = renewing ? renewing.then(renewOnce) : renewOnce()
+    renewing = next
+    void next.finally(() => {
+      if (renewing === next) renewing = undefined
+    })
+    return next
   }
   return {
     fence: first,
@@ -103,8 +109,11 @@ function hold(bucket: Bucket, key: string, holder: string, first: number, firstS
       lost.signal.throwIfAborted()
     },
     async release() {
+      if (released) return
+      released = true
       clearTimeout(deadline)
-      await renewing
+      // Awaited only where there is one: what ends a message goes out together.
+      if (renewing) await renewing
       if (!lost.signal.aborted) bucket.abandon(key, revision)
     },
   }

@@ -39,24 +39,28 @@ export default defineFunction({
   },
 })
 
-async function releaseKind(
-  kind: string,
-  held: Json,
-  named: Named,
-  { tools, signal, progress, log }: FunctionContext,
-): Promise<boolean> {
+async function releaseKind(kind: string, held: Json, named: Named, context: FunctionContext): Promise<boolean> {
+  const { tools, signal, progress } = context
   const driver = tools.kind(kind)
   if (!driver?.release) return false
-  await driver.release({ ...named, host: tools.host(named.host), signal, progress, warn: message => log.warn(message), held })
+  await driver.release({
+    ...named,
+    host: tools.host(named.host),
+    signal,
+    progress,
+    warn: message => context.log.warn(message),
+    held,
+  })
   return true
 }
 
 /** A snapshot that failed has said nothing of what it holds: only a source that is still configured can tell. */
-async function abandonKind(named: Named, { tools, signal, progress, log }: FunctionContext): Promise<boolean> {
+async function abandonKind(named: Named, context: FunctionContext): Promise<boolean> {
+  const { tools, signal, progress } = context
   if (!Object.hasOwn(tools.configuration.sources, named.source)) return false
   const { driver, host, hostConfig, config } = tools.source(named.source)
   if (!driver.abandon) return false
-  const warn = (message: string) => log.warn(message)
+  const warn = (message: string) => context.log.warn(message)
   await driver.abandon({ ...named, host, root: hostConfig.root, options: config.options, signal, progress, warn })
   return true
 }

@@ -17,7 +17,7 @@ export default defineFunction({
   reads: holdEnds,
   remembers: ['run'],
   async handle(asked, context) {
-    const { tools, signal, progress, log } = context
+    const { tools, signal, progress } = context
     const { id, source, host, request, vault, to, keepAside = false } = asked
     const { label = tools.source(source).hostConfig.label } = asked
     const mine = { source, host, id, request }
@@ -26,7 +26,7 @@ export default defineFunction({
     if (holder) throw new NotYet(`${source} is held by ${holder}`, LOOK_AGAIN)
     try {
       const located = await locateToRestore({ tools, places: placesOf(tools, vault) }, { text: `${label}/${id}`, to })
-      const warn = (message: string) => log.warn(message)
+      const warn = (message: string) => context.log.warn(message)
       const work = { ...recoveryOf(tools, source), to, keepAside, token: request, signal, progress, warn }
       return events.restore.done({ ...asked, ...(await recover({ ...work, located })) })
     } finally {

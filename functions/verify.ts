@@ -11,11 +11,12 @@ export default defineFunction({
   name: 'verify',
   on: [events.export.done],
   emits: [events.verify.done],
-  async handle(backup, { tools, signal, progress, log }) {
+  async handle(backup, context) {
+    const { tools, signal, progress } = context
     const { host, driver, config } = tools.source(backup.source)
     const { directory, manifest } = backup
     const at = new Date().toISOString()
-    const warn = (message: string) => log.warn(message)
+    const warn = (message: string) => context.log.warn(message)
     try {
       const { checks } = await prove({
         host,
