@@ -125,7 +125,7 @@ export function encode(fact: Fact, { prefix, speaker, cause, time }: EncodeOptio
     causeid: cause,
     data: fact.event.schema.parse(fact.data),
   }
-  const bytes = new TextEncoder().encode(JSON.stringify(envelope))
+  const bytes = Buffer.from(JSON.stringify(envelope))
   if (bytes.length <= MAXIMUM_FACT_BYTES) return bytes
   throw new MalformedFact(
     `${fact.event.type} of ${fact.data.id ?? '_'} has ${bytes.length} bytes; facts end at ${MAXIMUM_FACT_BYTES}`,
@@ -179,9 +179,11 @@ function tokenOf(data: Concern, field: string): string {
   return value
 }
 
+const strict = new TextDecoder('utf-8', { fatal: true })
+
 function json(bytes: Uint8Array, subject: string): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(strict.decode(bytes))
   } catch (error) {
     throw new MalformedFact(`${subject}: not JSON`, { cause: error })
   }
