@@ -180,7 +180,6 @@ function tokenOf(data: Concern, field: string): string {
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true })
-
 function json(bytes: Uint8Array, subject: string): unknown {
   try {
     return JSON.parse(strict.decode(bytes))
