@@ -30,6 +30,8 @@ export interface Entry {
   vaults: string[]
   /** How many. */
   warnings: number
+  /** False: it lies inside its own source, and is lost with it. */
+  protects: boolean
 }
 
 export interface Entries {
@@ -54,14 +56,15 @@ export async function readEntries(places: readonly Place[], source?: string): Pr
 }
 
 /**
- * The newest verified backup where the text is the name of a source, so that people need not copy ids; the text itself otherwise.
+ * The newest verified backup, one that protects before any other, where the text is the name of a source, so that people need not copy ids; the text itself otherwise.
  * With a label only those of that host.
  */
 export async function idOf(text: string, places: readonly Place[], label?: string): Promise<string> {
   if (!namePattern.test(text) || parseBackupId(text)) return text
   const { entries: all } = await readEntries(places, text)
   const entries = label === undefined ? all : all.filter(({ host }) => host === label)
-  return entries.findLast(({ verified }) => verified)?.id ?? entries.at(-1)?.id ?? text
+  const verified = entries.filter(entry => entry.verified)
+  return (verified.findLast(({ protects }) => protects) ?? verified.at(-1))?.id ?? entries.at(-1)?.id ?? text
 }
 
 async function backupsOf(place: Place, source: string | undefined, problems: string[]): Promise<Backup[]> {
@@ -94,6 +97,7 @@ function entryOf({ place, backup }: Found, others: readonly Found[]): Entry {
     parent: manifest.parent,
     vaults: [...new Set([...copies.map(({ vault }) => vault), ...seen])],
     warnings: manifest.warnings.count,
+    protects: manifest.protects !== false,
   }
 }
 

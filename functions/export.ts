@@ -146,6 +146,7 @@ function manifestOf(
     ...(mode ? { mode } : {}),
     ...(reason ? { reason } : {}),
     parent: captured.parent,
+    ...(captured.protects === false ? { protects: false } : {}),
     consistency: captured.consistency,
     encryption: null,
     artifacts,

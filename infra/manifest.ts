@@ -33,6 +33,8 @@ export const Manifest = z.object({
   mode: z.string().optional(),
   reason: z.string().optional(),
   parent: z.string().nullable(),
+  /** False: what it brings back lies inside its own source and is lost with it. Left out: it protects. */
+  protects: z.literal(false).optional(),
   consistency: z.object({ asked: Consistency, achieved: Consistency }),
   encryption: z.string().nullable(),
   artifacts: z.array(Artifact).min(1),
@@ -46,6 +48,9 @@ export const Manifest = z.object({
   details: z.record(z.string(), z.json()),
 })
 export type Manifest = z.infer<typeof Manifest>
+
+/** What people are told of a backup that does not protect. */
+export const INSIDE = "inside the VM's own disk: no protection"
 
 export const Check = z.object({ name: z.string(), result: z.string() })
 export type Check = z.infer<typeof Check>

@@ -24,11 +24,14 @@ export interface Decision {
 export function decide(backups: readonly Backup[], rules: Rules, now: Date = new Date()): Decision[] {
   const reasons = new Map<string, string[]>(backups.map(({ manifest }) => [manifest.id, []]))
   for (const { name, policy, zone, mine } of policies(backups, rules)) {
-    for (const decision of retain(
-      mine.map(backup => candidate(backup, rules)),
-      policy,
-      { zone, now },
-    )) {
+    const decisions = groups(mine).flatMap(group =>
+      retain(
+        group.map(backup => candidate(backup, rules)),
+        policy,
+        { zone, now },
+      ),
+    )
+    for (const decision of decisions) {
       if (decision.keep) reasons.get(decision.id)?.push(...decision.reasons.map(reason => (name ? `${name}: ${reason}` : reason)))
     }
   }
@@ -37,6 +40,12 @@ export function decide(backups: readonly Backup[], rules: Rules, now: Date = new
     const why = [...new Set(reasons.get(backup.manifest.id) ?? [])]
     return { backup, keep: why.length > 0, reasons: why.length ? why : ['no rule keeps it'] }
   })
+}
+
+/** What does not protect is decided by itself: it never takes the place of a backup that does. */
+function groups(backups: readonly Backup[]): Backup[][] {
+  const protecting = (backup: Backup) => backup.manifest.protects !== false
+  return [backups.filter(protecting), backups.filter(backup => !protecting(backup))]
 }
 
 interface PlanPolicy {

@@ -3,6 +3,7 @@ import prettyBytes from 'pretty-bytes'
 import type { Space } from './hosts/host.ts'
 import type { Backup } from './inventory.ts'
 import { RESTORE } from './layout.ts'
+import { INSIDE } from './manifest.ts'
 
 export interface ReportParts {
   backup: Backup
@@ -37,6 +38,7 @@ export function reportText({ backup, reported, places, space }: ReportParts): st
       ['plans', manifest.plans.join(', ') || 'none: asked for by hand'],
       ['size', prettyBytes(manifest.bytes)],
       ['consistency', `asked ${manifest.consistency.asked}, achieved ${manifest.consistency.achieved}`],
+      ...(manifest.protects === false ? [['protects', INSIDE]] : []),
       ['encryption', manifest.encryption ?? 'none'],
       ['parent', manifest.parent ?? 'none: complete by itself'],
       [

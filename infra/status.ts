@@ -16,6 +16,8 @@ export interface BackupSummary {
   proven: boolean
   vaults: string[]
   warnings: number
+  /** False: it lies inside its own source, and is lost with it. */
+  protects: boolean
 }
 
 export interface SourceStatus {
@@ -23,7 +25,7 @@ export interface SourceStatus {
   kind: string
   host: string
   plans: string[]
-  /** The newest verified backup on the host; where it has none, the newest verified copy, with the vault that has it. */
+  /** The newest verified backup on the host that protects; where it has none, the newest verified copy, with the vault that has it. */
   good: BackupSummary | undefined
   /** The newest backup, whatever became of it. */
   last: BackupSummary | undefined
@@ -100,7 +102,7 @@ async function lookInto(place: Place, source: string): Promise<{ backups: Backup
 }
 
 function newestGood(backups: readonly Backup[]): Backup | undefined {
-  return backups.findLast(({ verified, failed }) => verified && !failed)
+  return backups.findLast(({ verified, failed, manifest }) => verified && !failed && manifest.protects !== false)
 }
 
 function summaryOf(backup: Backup | undefined): BackupSummary | undefined {
@@ -115,5 +117,6 @@ function summaryOf(backup: Backup | undefined): BackupSummary | undefined {
     proven: drills.at(-1)?.ok ?? false,
     vaults: copies.map(({ vault }) => vault),
     warnings: manifest.warnings.count,
+    protects: manifest.protects !== false,
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { INSIDE } from '../../infra/manifest.ts'
 import { type Entry, readEntries } from '../entries.ts'
 import { exitCodes } from '../errors.ts'
 import { moment, note, say, sayJson, sayTable, size } from '../print.ts'
@@ -45,12 +46,14 @@ function print(entries: readonly Entry[], { places }: Where): void {
   sayTable([['BACKUP', 'SIZE', 'STATE', 'OF', 'VAULTS'], ...rows])
 }
 
-function stateOf({ outcome, warnings, proven, held }: Entry): string {
+function stateOf({ outcome, warnings, proven, held, protects }: Entry): string {
   const words = {
     done: 'verified',
     warnings: `verified, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
     failed: 'failed',
     unverified: 'not verified',
   }
-  return [words[outcome], ...(proven ? ['proven'] : []), ...(held === null ? [] : ['held'])].join(', ')
+  return [words[outcome], ...(protects ? [] : [INSIDE]), ...(proven ? ['proven'] : []), ...(held === null ? [] : ['held'])].join(
+    ', ',
+  )
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type Found, type Located, locate } from '../../infra/find.ts'
+import { INSIDE } from '../../infra/manifest.ts'
 import { idOf, outcomeOf } from '../entries.ts'
 import { moment, note, say, sayJson, sayTable, size } from '../print.ts'
 import { openWhere, type WhereOptions } from '../where.ts'
@@ -54,6 +55,7 @@ function print({ id, copies }: Located): void {
           ? `verified at ${moment(verified.at)}`
           : 'not verified',
     ],
+    ...(manifest.protects === false ? [['protects', INSIDE]] : []),
     [
       'proven',
       drills.length ? drills.map(({ at, ok }) => `${moment(at)} ${ok ? 'passed' : 'failed'}`).join(', ') : 'not by a restore yet',

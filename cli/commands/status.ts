@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { INSIDE } from '../../infra/manifest.ts'
 import { type BackupSummary, type SourceStatus, statusOf } from '../../infra/status.ts'
 import { exitCodes } from '../errors.ts'
 import { away, note, say, sayJson, sayTable, size } from '../print.ts'
@@ -33,7 +34,8 @@ function print(sources: readonly SourceStatus[], running: boolean, absence: stri
   if (sources.length === 0) say('The configuration protects nothing yet.')
   else sayTable([['SOURCE', 'LAST GOOD', 'AGE', 'SIZE', 'VAULTS', 'NEXT', 'NOW'], ...sources.map(rowOf)])
   for (const { source, good, last, problems } of sources) {
-    if (last && last.id !== good?.id) note(`holdfast: ${source}: the newest backup, ${last.id}, is not verified`)
+    if (last && last.id !== good?.id)
+      note(`holdfast: ${source}: the newest backup, ${last.id}, is ${last.verified && !last.protects ? INSIDE : 'not verified'}`)
     for (const problem of problems) note(`holdfast: ${source}: ${problem}`)
   }
   say(running ? 'An instance runs.' : `${absence}: nothing is backed up by schedule. Start one: holdfast up`)

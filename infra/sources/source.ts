@@ -61,6 +61,8 @@ export interface Captured {
   captured: { from: Date; to: Date }
   consistency: { asked: Consistency; achieved: Consistency }
   parent: string | null
+  /** False where losing the source loses this backup too: retention never counts it. */
+  protects?: false
   details: Record<string, Json>
   /** The exact commands, Markdown, that restore this backup by hand with the tools its data came from. */
   instructions: string
