@@ -1,13 +1,17 @@
 /** Restores a backup from the nearest good copy: with the configuration's service and health where it knows the source, from the manifest alone where not. */
 import { join } from 'node:path'
+import { ancestorsAmong } from './chain.ts'
 import { HoldfastError, InvalidInput, messageOf, VerificationFailed } from './errors.ts'
 import { type Found, type Located, locate, type Place } from './find.ts'
 import type { Host } from './hosts/host.ts'
+import type { Backup } from './inventory.ts'
+import { backupDirectory } from './layout.ts'
 import { type Restore, type Restored, restoreBackup } from './restore.ts'
 import { sourceOf } from './sources/all.ts'
 import type { Tools } from './tools.ts'
 
-export interface Recovery extends Pick<Restore, 'to' | 'keepAside' | 'token' | 'signal' | 'progress' | 'warn' | 'state'> {
+export interface Recovery
+  extends Pick<Restore, 'to' | 'part' | 'keepAside' | 'token' | 'signal' | 'progress' | 'warn' | 'state'> {
   located: Located
   /** The host that gets the data back. */
   host: Host
@@ -80,24 +84,35 @@ async function restoreCopy(found: Found, recovery: Recovery): Promise<Restored> 
       hint: `Restore it by hand: ${join(found.backup.directory, 'RESTORE.md')}`,
     })
   }
-  const { host, source, to, keepAside, token, signal, progress, warn, state } = recovery
+  const { host, source, to, part, keepAside, token, signal, progress, warn, state } = recovery
   const settings = { options: source?.options ?? {}, service: source?.service, health: source?.health }
-  const rest = { host, driver, ...settings, to, keepAside, token, signal, progress, warn, state }
+  const rest = { host, driver, ...settings, to, part, keepAside, token, signal, progress, warn, state }
   if (found.place.host?.name === host.name) return restoreBackup({ backup: found.backup, ...rest })
   return fetchAndRestore(found, rest)
 }
 
-/** A copy that cannot be read where the data belongs is fetched beside the journals first. */
+/** A copy that cannot be read where the data belongs is fetched beside the journals first, with everything that it builds on. */
 async function fetchAndRestore({ backup, place }: Found, rest: Omit<Restore, 'backup'>): Promise<Restored> {
   const { host, state, token, signal, progress } = rest
-  if (!place.vault) throw new HoldfastError(`${backup.directory} lies on another host than ${host.name}`, { retryable: false })
-  const directory = join(state, `fetched-${token}`)
-  await host.remove(directory)
+  const { vault } = place
+  if (!vault) throw new HoldfastError(`${backup.directory} lies on another host than ${host.name}`, { retryable: false })
+  const fetched = join(state, `fetched-${token}`)
+  await host.remove(fetched)
   try {
-    await place.vault.get(backup, { host, directory, signal, progress })
-    return await restoreBackup({ backup: { ...backup, directory }, ...rest })
+    const chain = [backup, ...(await ancestorsIn(place, backup))]
+    // In the layout of every root, so that what refers to another backup by a relative path finds it.
+    for (const member of chain) {
+      await vault.get(member, { host, directory: backupDirectory(fetched, member.manifest), signal, progress })
+    }
+    return await restoreBackup({ backup: { ...backup, directory: backupDirectory(fetched, backup.manifest) }, ...rest })
   } finally {
     // Who is aborted does nothing more; the next try begins by removing it.
-    if (!signal.aborted) await host.remove(directory)
+    if (!signal.aborted) await host.remove(fetched)
   }
+}
+
+async function ancestorsIn({ list }: Found['place'], backup: Backup): Promise<Backup[]> {
+  if (backup.manifest.parent === null) return []
+  const { backups, unreadable } = await list({ source: backup.manifest.source })
+  return ancestorsAmong(backups, backup, unreadable)
 }

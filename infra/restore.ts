@@ -1,8 +1,5 @@
-/** Brings a backup back in place: proves it, stages it, stops the service, exchanges, starts, waits for health, or puts all back. */
-import type { ServiceConfig } from './config.ts'
+/** Brings a backup back: proves it, stages it, stops what uses the data, exchanges, starts, waits until it is well, or puts all back. */
 import { HoldfastError, InvalidInput, messageOf } from './errors.ts'
-import type { Host } from './hosts/host.ts'
-import type { Check } from './manifest.ts'
 import {
   asideOf,
   classify,
@@ -15,55 +12,25 @@ import {
   removalOf,
   undo,
 } from './restore/exchange.ts'
-import { waitForHealth } from './restore/health.ts'
-import { type Journal, readJournal, refuseSecond, writeJournal } from './restore/journal.ts'
+import { type Journal, readJournal, writeJournal } from './restore/journal.ts'
+import { prepare } from './restore/prepare.ts'
+import { begin, startAgain, stop, stopBroken } from './restore/running.ts'
+import { discard, stagedOf } from './restore/staged.ts'
 import type { Restore, Restored } from './restore/work.ts'
-import { checkArtifacts } from './tools/checksums.ts'
 
 export type { Restore, Restored } from './restore/work.ts'
 
 /** Nothing is touched until the backup is proven and staged; from then on it ends with the new data well, or the old data back. */
-export async function restoreBackup(restore: Restore): Promise<Restored> {
-  const known = await readJournal(restore.host, restore.state, restore.token)
-  const { id } = restore.backup.manifest
+export async function restoreBackup(asked: Restore): Promise<Restored> {
+  const known = await readJournal(asked.host, asked.state, asked.token)
+  const { id } = asked.backup.manifest
   if (known && known.backup !== id)
-    throw new InvalidInput(`token ${restore.token} belongs to a restore of ${known.backup}, not of ${id}`)
+    throw new InvalidInput(`token ${asked.token} belongs to a restore of ${known.backup}, not of ${id}`)
+  // What began goes on as it began.
+  const restore = known ? { ...asked, to: known.elsewhere ? (known.to ?? asked.to) : undefined, part: known.part } : asked
   const journal = known ?? (await prepare(restore))
   if (['failing', 'reverted', 'undone'].includes(journal.phase)) return await putBack(restore, journal)
   return await finish(restore, await exchange(restore, journal))
-}
-
-async function prepare(restore: Restore): Promise<Journal> {
-  const { backup, host, driver, options, to, token, signal, progress, warn } = restore
-  const { manifest, directory } = backup
-  const began = new Date().toISOString()
-  const work = { host, source: manifest.source, id: manifest.id, options, directory, manifest, signal, progress, warn }
-  const checks = [...(await checkArtifacts(host, directory, manifest, signal)), ...(await driver.verify(work))]
-  const staged = await driver.stage({ ...work, to, token })
-  const steps = staged.replacements.map(({ target, staged }) => ({ target, staged: staged ?? null }))
-  const { scratch, leftOut } = staged
-  const all = [...checks, ...staged.checks]
-  const journal: Journal = {
-    version: 1,
-    token,
-    backup: manifest.id,
-    elsewhere: to !== undefined,
-    ...(to === undefined ? {} : { to }),
-    phase: 'staged',
-    began,
-    steps,
-    scratch,
-    leftOut,
-    checks: all,
-  }
-  try {
-    signal.throwIfAborted()
-    await refuseSecond(host, restore.state, journal)
-    return await writeJournal(host, restore.state, journal)
-  } catch (error) {
-    if (!signal.aborted) await discard(host, stagedOf(journal))
-    throw error
-  }
 }
 
 async function exchange(restore: Restore, given: Journal): Promise<Journal> {
@@ -80,9 +47,9 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
       journal = await writeJournal(host, state, { ...journal, phase: 'placed' })
     }
     if (journal.phase === 'placed') {
-      const checks = [...journal.checks, ...(await begin(restore))]
+      const { checks, proven } = await begin(restore)
       signal.throwIfAborted()
-      journal = await writeJournal(host, state, { ...journal, phase: 'healthy', checks })
+      journal = await writeJournal(host, state, { ...journal, phase: 'healthy', checks: [...journal.checks, ...checks], proven })
     }
     return journal
   } catch (error) {
@@ -96,21 +63,6 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
   }
 }
 
-async function stop({ host, service, to, signal, warn }: Restore, { steps }: Journal): Promise<void> {
-  if (to !== undefined) return
-  if (service) await host.run(service.stop, { signal })
-  else
-    warn(
-      `nothing stops the program that uses ${steps.at(-1)?.target}: name its \`service\`, or stop it yourself before you restore`,
-    )
-}
-
-async function begin({ host, service, health, to, signal }: Restore): Promise<Check[]> {
-  if (to !== undefined) return []
-  if (service) await host.run(service.start, { signal })
-  return health ? [await waitForHealth(host, health, signal)] : []
-}
-
 async function finish(restore: Restore, journal: Journal): Promise<Restored> {
   const { host, state, token, warn } = restore
   const targets = journal.steps.filter(({ staged }) => staged !== null).map(({ target }) => target)
@@ -118,7 +70,7 @@ async function finish(restore: Restore, journal: Journal): Promise<Restored> {
   if (journal.phase === 'done') return { targets, aside: journal.aside ?? [], checks, seconds: journal.seconds ?? 0 }
   const asides = journal.steps.map(({ target }) => asideOf(target, token))
   const aside: string[] = []
-  const reason = reasonToKeep({ ...restore, ...journal })
+  const reason = reasonToKeep({ ...restore, ...journal, proven: journal.proven ?? restore.health !== undefined })
   for (const path of asides) {
     if (reason === undefined) await host.remove(path)
     else if (await isThere(host, path)) aside.push(path)
@@ -133,17 +85,16 @@ async function finish(restore: Restore, journal: Journal): Promise<Restored> {
 /** Ends in an error whatever it does: the restore did not happen. */
 async function putBack(restore: Restore, given: Journal): Promise<never> {
   const { host, state, signal, token } = restore
-  const service = restore.to === undefined ? restore.service : undefined
   let journal = given
   if (journal.phase === 'failing') {
-    if (service) await attempt('stop the service', service.stop, restore)
+    await stopBroken(restore)
     await undo(movesOf(restore), journal.steps)
     journal = await writeJournal(host, state, { ...journal, phase: 'reverted' })
   }
   if (journal.phase === 'reverted') {
-    const problem = service && (await attempt('start the service again', service.start, restore))
+    const problems = await startAgain(restore)
     signal.throwIfAborted()
-    const error = [journal.error, problem].filter(Boolean).join('; and then: ')
+    const error = [journal.error, ...problems].filter(Boolean).join('; and then: ')
     journal = await writeJournal(host, state, { ...journal, phase: 'undone', error })
   }
   await discard(host, [...journal.steps.map(({ target }) => rejectedOf(target, token)), ...stagedOf(journal)])
@@ -151,28 +102,6 @@ async function putBack(restore: Restore, given: Journal): Promise<never> {
     retryable: false,
     hint: 'What was there before is in its place again. Find out why it failed, then ask for a new restore, or restore to another place.',
   })
-}
-
-/** A service that is broken may refuse to stop; the data goes back all the same, and the person hears of it. */
-async function attempt(deed: string, argv: ServiceConfig['stop'], { host, signal, warn }: Restore): Promise<string | undefined> {
-  try {
-    await host.run(argv, { signal })
-    return undefined
-  } catch (error) {
-    if (signal.aborted) throw error
-    const problem = `could not ${deed}: ${messageOf(error)}`
-    warn(problem)
-    return problem
-  }
-}
-
-/** Everything that was staged, exchanged since or not. */
-function stagedOf({ steps, scratch }: Journal): string[] {
-  return [...steps.flatMap(({ staged }) => staged ?? []), ...scratch]
-}
-
-async function discard(host: Host, paths: readonly string[]): Promise<void> {
-  for (const path of paths) await host.remove(path)
 }
 
 function movesOf({ host, token, warn }: Restore): Exchange {

@@ -121,15 +121,18 @@ export function removalOf(paths: readonly string[]): string {
 
 interface Outcome {
   keepAside: boolean
-  health: unknown
+  /** What is in place was seen to work. */
+  proven: boolean
   to: string | undefined
   leftOut: boolean
 }
 
 /** Why what was moved aside stays: empty where it was asked for, undefined where nobody needs it any more. */
-export function reasonToKeep({ keepAside, health, to, leftOut }: Outcome): string | undefined {
+export function reasonToKeep({ keepAside, proven, to, leftOut }: Outcome): string | undefined {
   if (keepAside) return ''
   if (leftOut) return 'it may hold files that no backup has'
   // That the data is whole does not say that it is the right one for its program.
-  return to === undefined && !health ? 'no `health` is configured that would prove the new data' : undefined
+  return to === undefined && !proven
+    ? 'nothing has shown that the new data works: no `health` is configured, or it does not run'
+    : undefined
 }

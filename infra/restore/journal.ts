@@ -40,12 +40,16 @@ export const Journal = z.object({
   elsewhere: z.boolean().optional(),
   /** That place, as it was asked for. */
   to: z.string().optional(),
+  /** The part of the backup that alone is restored. */
+  part: z.string().optional(),
   phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'reverted', 'undone']),
   began: z.iso.datetime(),
   steps: z.array(Step),
   scratch: z.array(z.string()),
   leftOut: z.boolean(),
   checks: z.array(Check),
+  /** Once healthy: what is in place was seen to work. */
+  proven: z.boolean().optional(),
   /** Once failing: why. */
   error: z.string().optional(),
   /** Once done. */
@@ -99,10 +103,11 @@ export async function refuseSecond(host: Host, state: string, journal: Journal):
 }
 
 /** A command goes on with what a command began, and with what anybody began in a source's own place. */
-function howToFinish({ token, backup, elsewhere, to }: Journal): string {
+function howToFinish({ token, backup, elsewhere, to, part }: Journal): string {
   const byInstance = token.startsWith('cli-') ? '' : 'The instance that began it finishes it when it runs again. '
   if (byInstance && elsewhere) return byInstance.trimEnd()
-  return `${byInstance}Finish it first, while no instance runs: holdfast restore ${backup}${to === undefined ? '' : ` --to ${to}`}`
+  const place = `${part === undefined ? '' : ` --part ${part}`}${to === undefined ? '' : ` --to ${to}`}`
+  return `${byInstance}Finish it first, while no instance runs: holdfast restore ${backup}${place}`
 }
 
 /** The restore of a source in its place that stopped in the middle; one to another place leaves the source as it is. */

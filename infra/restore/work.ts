@@ -11,11 +11,13 @@ export interface Restore {
   host: Host
   driver: Source
   options: unknown
-  /** Commands that are fine with being run twice, as `systemctl stop` and `start` are. */
+  /** Commands that are fine with being run twice, as `systemctl stop` and `start` are. Besides the kind's own lifecycle. */
   service: ServiceConfig | undefined
   health: HealthConfig | undefined
   /** Another place: then the service is left alone. */
   to: string | undefined
+  /** One part of the backup alone. */
+  part?: string | undefined
   keepAside: boolean
   /** Unique to this restore. A second run with the same token finishes what the first began, or tells what came of it. */
   token: string

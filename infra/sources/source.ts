@@ -88,6 +88,8 @@ export interface RestoreWork<Options> extends StoredWork<Options> {
   part?: string | undefined
   /** Unique to this restore, one path component; name what you stage after it, so that a second try finds and replaces it. */
   token: string
+  /** A directory of this restore's own on `host`, for what its lifecycle has to remember. Made by who needs it; gone once it has ended. */
+  scratch: string
 }
 
 export interface Staged {
@@ -99,11 +101,21 @@ export interface Staged {
   checks: Check[]
 }
 
-/** How what uses the data is stopped for a restore in place, and started on the data that is there then. Both may be called again. */
+/** What a start showed. */
+export interface Started {
+  checks: Check[]
+  /** It answered: what was moved aside is needed no more. */
+  proven: boolean
+}
+
+/**
+ * How what uses the data is stopped for a restore, and started on the data that is there then; with another place, or for a part,
+ * each does what that needs. Both may be called again.
+ */
 export interface Lifecycle {
   stop(): Promise<void>
   /** `restored`: the backup's data is in place; else what was there before is again. */
-  start(restored: boolean): Promise<Check[]>
+  start(restored: boolean): Promise<Started>
 }
 
 export interface DrillWork<Options> extends StoredWork<Options> {
@@ -138,14 +150,18 @@ export interface Source<Options = unknown> {
   readonly options: z.ZodType<Options>
   /** The ways of capture that a tick may ask for by name. Left out: there is one. */
   readonly modes?: readonly string[]
-  /** What `to` is for this kind; left out: a path. */
+  /** What `to` is for this kind; left out: a path. A name has no slash: what has one is a path all the same, for a part alone. */
   readonly destination?: 'name'
+  /** The names of what can be restored alone from a backup. Left out: nothing can. */
+  parts?(manifest: Manifest): string[]
   snapshot(work: SnapshotWork<Options>): Promise<Held>
   export(work: CaptureWork<Options>): Promise<Captured>
   release?(work: Omit<Work<Options>, 'options'> & { held: Json }): Promise<void>
   /** Lets go of what a snapshot that failed may still hold: it said nothing, so there is no `held`. */
   abandon?(work: Work<Options> & { root: string }): Promise<void>
   verify(work: StoredWork<Options>): Promise<Check[]>
+  /** How long increments build on one full backup, ms: what expires as a whole. Left out: each backup stands alone. */
+  chain?(options: Options): number
   stage(work: RestoreWork<Options>): Promise<Staged>
   lifecycle?(work: RestoreWork<Options>): Lifecycle
   /** Runs what is backed up from the backup itself at once, and brings the data into place meanwhile. A second call goes on. */

@@ -60,7 +60,7 @@ export function backupOf<Options>(source: Source<Options>, options: unknown, set
       return captured
     },
     verify: () => source.verify(stored()),
-    stage: async (token, to) => source.stage({ ...stored(), token, to }),
+    stage: async (token, to) => source.stage({ ...stored(), token, to, scratch: join(root, `scratch-${token}`) }),
   }
 }
 

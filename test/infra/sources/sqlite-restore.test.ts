@@ -80,7 +80,7 @@ requires('sqlite3')('sqlite', () => {
     const names = { source: 'thing', id: backupId, token: 'bare' }
     const driver: Source = sqlite
     const staged = await driver.stage({
-      ...{ host: localHost(), directory, manifest: manifest(), options: {}, to: undefined },
+      ...{ host: localHost(), directory, manifest: manifest(), options: {}, to: undefined, scratch: '/nonexistent' },
       ...silent,
       ...names,
     })
