@@ -125,6 +125,8 @@ export const RestoreAsked = z.object({
   /** The vault to take it from; without it the nearest copy. */
   vault: name.optional(),
   to: z.string().optional(),
+  /** One part of the backup alone, by the kind's own name for it. */
+  part: z.string().optional(),
   keepAside: z.boolean().optional(),
 })
 export const Restored = RestoreAsked.extend({

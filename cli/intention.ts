@@ -3,20 +3,23 @@ import { z } from 'zod'
 import { shownAddress } from '../infra/addresses.ts'
 import type { Located } from '../infra/find.ts'
 import type { Manifest } from '../infra/manifest.ts'
+import { sourceOf } from '../infra/sources/all.ts'
 import { away, moment, size } from './print.ts'
 import type { Session } from './session.ts'
 
 export interface IntentionOptions {
   to: string | undefined
+  part?: string | undefined
   keepAside: boolean
   /** Where the configuration knows the source. */
   session: Session | undefined
 }
 
-export function intention({ id, copies }: Located, { to, keepAside, session }: IntentionOptions): string[] {
+export function intention({ id, copies }: Located, { to, part, keepAside, session }: IntentionOptions): string[] {
   const [{ backup, place }] = copies
   const { manifest, directory, verified, failed } = backup
-  const kept = keepAside || (to === undefined && !healthKnown(manifest.source, session))
+  const alive = sourceOf(manifest.kind)?.lifecycle !== undefined
+  const kept = keepAside || (to === undefined && !alive && !healthKnown(manifest.source, session))
   const state = failed
     ? `its verification failed: ${failed.error}`
     : verified
@@ -26,15 +29,25 @@ export function intention({ id, copies }: Located, { to, keepAside, session }: I
     `${id}  ${manifest.kind}  ${size(manifest.bytes)}  of ${moment(manifest.at)} (${away(manifest.at)}), ${state}`,
     `  from     ${place.name}: ${directory}`,
     `  to       ${to ?? originOf(manifest)}`,
-    ...(to === undefined ? serviceLines(manifest.source, session) : []),
+    ...(part === undefined ? [] : [`  part     ${part} alone`]),
+    ...(to === undefined && alive && part !== 'workspace'
+      ? ['  stop     it is shut down, and started again on what is restored']
+      : []),
+    ...(to === undefined && !alive ? serviceLines(manifest.source, session) : []),
     `  safety   it is proven first; what is there is moved aside until the new data checks out${kept ? ', and kept' : ''}`,
   ]
 }
 
+const Origin = z.object({
+  path: z.string().optional(),
+  roots: z.array(z.string()).optional(),
+  domain: z.string().optional(),
+})
+
 /** Kinds say in the details where the data came from, as a path or as several. */
 function originOf({ details }: Manifest): string {
-  const { path, roots } = z.object({ path: z.string().optional(), roots: z.array(z.string()).optional() }).parse(details)
-  return path ?? roots?.join(', ') ?? 'where it came from'
+  const { path, roots, domain } = Origin.parse(details)
+  return path ?? roots?.join(', ') ?? domain ?? 'where it came from'
 }
 
 function healthKnown(source: string, session: Session | undefined): boolean {

@@ -19,18 +19,19 @@ export interface HereOptions {
   session: Session | undefined
   stateDirectory: string
   to: string | undefined
+  part: string | undefined
   keepAside: boolean
 }
 
 /** Restores from the nearest good copy. */
-export async function recoverHere({ located, session, stateDirectory, to, keepAside }: HereOptions): Promise<Recovered> {
+export async function recoverHere({ located, session, stateDirectory, to, part, keepAside }: HereOptions): Promise<Recovered> {
   const { manifest } = located.copies[0].backup
   const target = session ? recoveryOf(session.tools, manifest.source) : withoutConfiguration(located, stateDirectory)
   const { host, state } = target
   const began = Date.now()
   const half = to === undefined ? await halfRestored(host, state, manifest.source) : undefined
-  const token =
-    half?.backup === located.id ? half.token : await tokenOf(host, state, `${nameOf(located.copies[0].backup)} ${to ?? ''}`)
+  const what = [nameOf(located.copies[0].backup), to ?? '', ...(part === undefined ? [] : [part])].join(' ')
+  const token = half?.backup === located.id ? half.token : await tokenOf(host, state, what)
   await using _ = await claim(`${state} ${token}`)
   const live = openLive()
   using stop = interruptible({ first: abort => void pauseOrAbort(host, state, token, abort) })
@@ -41,6 +42,7 @@ export async function recoverHere({ located, session, stateDirectory, to, keepAs
       ...target,
       located,
       to,
+      part,
       keepAside,
       token,
       signal: stop.signal,

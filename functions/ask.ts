@@ -4,11 +4,13 @@ import { z } from 'zod'
 import { events, TickData } from '../bus/events.ts'
 import { isAtWork, workEnds } from '../bus/hold.ts'
 import type { Endpoint, RequestContext, RequestFunction } from '../bus/requests.ts'
+import { refuseDestination } from '../infra/destination.ts'
 import { InvalidInput } from '../infra/errors.ts'
 import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
 import { prove } from '../infra/proof.ts'
 import { locateToRestore } from '../infra/recover.ts'
+import { refuseUnknownPart } from '../infra/restore/prepare.ts'
 import { planRotation, rotate } from '../infra/rotation.ts'
 import { statusOf } from '../infra/status.ts'
 import type { Tools } from '../infra/tools.ts'
@@ -26,11 +28,8 @@ function endpoint<Request>(
 const RestoreRequest = z.strictObject({
   id: z.string().min(1).max(200),
   vault: z.string().optional(),
-  // The worker's own directory is nothing the asker knows.
-  to: z
-    .string()
-    .regex(/^(\/|~\/)/, 'expected an absolute path, or one below ~/')
-    .optional(),
+  to: z.string().min(1).max(4096).optional(),
+  part: z.string().min(1).max(200).optional(),
   keepAside: z.boolean().optional(),
 })
 const VerifyRequest = z.strictObject({ id: z.string().min(1).max(200), vault: z.string().optional() })
@@ -90,10 +89,15 @@ async function run(data: TickData, { tick }: Context) {
 }
 
 async function restore(asked: z.infer<typeof RestoreRequest>, { tools, publish }: Context) {
-  const { vault, to } = asked
+  const { vault, to, part } = asked
   const { id, copies } = await locateToRestore({ tools, places: placesOf(tools, vault) }, { text: asked.id, to })
-  const { source, host: made } = copies[0].backup.manifest
-  const { host } = tools.source(source).config
+  const { manifest } = copies[0].backup
+  const { source, host: made } = manifest
+  const { driver, config } = tools.source(source)
+  const { host } = config
+  // The worker's own directory is nothing the asker knows, and what is wrong is best said at once.
+  refuseDestination(driver, { to, part })
+  refuseUnknownPart(driver, manifest, part)
   const request = randomUUID()
   await publish(events.ask.restore({ ...asked, id, label: made.label, source, host, request }), request)
   return { request, id, source, host }
