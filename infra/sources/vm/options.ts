@@ -11,6 +11,11 @@ export const methods = ['auto', 'incremental', 'copy', 'external'] as const
 
 const Address = z.string().regex(/^[^\s-][^\s]*$/, 'expected a host name or an address')
 
+/** ssh itself expands `%`, `$` and quotes in the names of its files. */
+const KeyFile = z
+  .string()
+  .regex(/^(\/|~\/)[^\p{Cc}"%$\\]+$/u, 'expected an absolute path, or one below ~/, without quotes, % and $')
+
 const Workspace = z
   .strictObject({
     address: Address.describe('Where the guest answers by SSH.'),
@@ -20,7 +25,10 @@ const Workspace = z
       .default('agent')
       .describe('Who logs in there.'),
     port: z.int().min(1).max(65535).default(22).describe('Default 22.'),
-    identity: z.string().optional().describe('The private key file on the host. Default: what ssh finds by itself.'),
+    identity: KeyFile.optional().describe('The private key file on the host. Default: what ssh finds by itself.'),
+    knownHosts: KeyFile.optional().describe(
+      "The file with the guest's host key, which then alone counts. Default: the known_hosts files that ssh reads.",
+    ),
     path: z
       .string()
       .regex(/^(\/|~\/)[^\0]+$/, 'expected an absolute path, or one below ~/')
