@@ -14,6 +14,7 @@ const Image = z.object({
   'backing-filename': z.string().optional(),
   'full-backing-filename': z.string().optional(),
   'backing-filename-format': z.string().optional(),
+  snapshots: z.array(z.looseObject({ name: z.string() })).optional(),
   'format-specific': z
     .object({
       data: z.looseObject({
@@ -32,6 +33,9 @@ export interface ImageInfo {
   allocated: number
   /** As written in the image: relative to its own directory, or absolute. */
   backing: string | undefined
+  backingFormat: string | undefined
+  /** Names of the snapshots inside. */
+  snapshots: string[]
   /** qcow2: `1.1` is version 3, which can hold bitmaps. */
   compat: string | undefined
   bitmaps: { name: string; flags: readonly string[] }[]
@@ -81,6 +85,53 @@ export async function setBacking(host: Host, path: string, backing: string, form
   await host.run(['qemu-img', 'rebase', '-u', ...on, '--', path])
 }
 
+/** Writes what is in an overlay into the image below it. The overlay keeps its data, so that a commit that was cut off is done again. */
+export async function commitImage(host: Host, overlay: string, signal?: AbortSignal): Promise<void> {
+  await host.run(['qemu-img', 'commit', '-q', '-d', '-f', 'qcow2', '--', overlay], withSignal(signal))
+}
+
+export interface Conversion {
+  from: string
+  fromFormat: string
+  to: string
+  toFormat: string
+  /** Somebody may have `from` open for writing: it is up to the caller to know what that means. */
+  shared?: boolean
+  signal: AbortSignal
+  /** Percent of the whole. */
+  progress(percent: number): void
+}
+
+/** Makes a whole image of one with everything that it builds on; holes stay holes. It is on the disk when this returns. */
+export async function convertImage(host: Host, conversion: Conversion): Promise<void> {
+  const { from, fromFormat, to, toFormat, shared, signal, progress } = conversion
+  const onStdout = (line: string) => {
+    const percent = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line)?.[1]
+    if (percent) progress(Number(percent))
+  }
+  const formats = ['-f', fromFormat, '-O', toFormat]
+  await host.run(['qemu-img', 'convert', '-p', ...(shared ? ['-U'] : []), ...formats, '--', from, to], { signal, onStdout })
+  await host.run(['sync', '--', to], { signal })
+}
+
+const Measure = z.object({ required: z.number() })
+
+/** Bytes that an image takes at most once it is written anew in a format. */
+export async function measureImage(
+  host: Host,
+  { from, fromFormat, toFormat }: Pick<Conversion, 'from' | 'fromFormat' | 'toFormat'>,
+  signal?: AbortSignal,
+): Promise<number> {
+  const argv = ['qemu-img', 'measure', '--output=json', '-f', fromFormat, '-O', toFormat, '--', from] as const
+  const { stdout } = await host.run(argv, withSignal(signal))
+  return Measure.parse(JSON.parse(stdout)).required
+}
+
+/** Removes a bitmap from an image that nobody has open. */
+export async function removeBitmap(host: Host, path: string, name: string): Promise<void> {
+  await host.run(['qemu-img', 'bitmap', '--remove', '--', path, name])
+}
+
 /** `7.2.22` */
 export const version: (host: Host) => Promise<string> = remembered(askVersion)
 
@@ -105,6 +156,8 @@ function infoOf(image: z.output<typeof Image>): ImageInfo {
     capacity: image['virtual-size'],
     allocated: image['actual-size'],
     backing: image['backing-filename'],
+    backingFormat: image['backing-filename-format'],
+    snapshots: (image.snapshots ?? []).map(({ name }) => name),
     compat: data?.compat,
     bitmaps: (data?.bitmaps ?? []).map(({ name, flags }) => ({ name, flags })),
   }
