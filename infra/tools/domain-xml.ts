@@ -41,12 +41,17 @@ export interface DomainDescription {
 export type DomainDocument = Document
 
 export function parseDomain(xml: string): DomainDocument {
+  return parseXml(xml, 'domain')
+}
+
+/** Any document of libvirt's, by the name of its root element. */
+export function parseXml(xml: string, root: string): Document {
   try {
     const document = new DOMParser({ onError: raise }).parseFromString(xml, 'text/xml')
-    if (document.documentElement?.tagName !== 'domain') throw new Error(`its root is ${document.documentElement?.tagName}`)
+    if (document.documentElement?.tagName !== root) throw new Error(`its root is ${document.documentElement?.tagName}`)
     return document
   } catch (error) {
-    throw new HoldfastError(`this is no domain XML: ${messageOf(error)}`, { cause: error, retryable: false })
+    throw new HoldfastError(`this is no ${root} XML: ${messageOf(error)}`, { cause: error, retryable: false })
   }
 }
 

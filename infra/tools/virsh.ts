@@ -17,15 +17,19 @@ export function virshCommand({ uri }: Pick<Libvirt, 'uri'>, ...args: readonly st
   return ['virsh', '-q', '-c', uri, ...args]
 }
 
+/** The same for commands that count what they did only where they are not told to be quiet. */
+export function talkingCommand({ uri }: Pick<Libvirt, 'uri'>, ...args: readonly string[]): Argv {
+  return ['virsh', '-c', uri, ...args]
+}
+
 /** Runs a command and returns what it printed, without blank ends. Names go in as `--domain=NAME`, so that none is an option. */
 export async function virsh(libvirt: Libvirt, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  const { host, signal } = libvirt
-  try {
-    const { stdout } = await host.run(virshCommand(libvirt, ...args), { env, ...(signal && { signal }), ...options })
-    return stdout.trim()
-  } catch (error) {
-    throw explain(error, libvirt)
-  }
+  return await run(libvirt, virshCommand(libvirt, ...args), options)
+}
+
+/** The same with virsh's own remarks, such as `Thawed 2 filesystem(s)`. */
+export async function talkingVirsh(libvirt: Libvirt, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  return await run(libvirt, talkingCommand(libvirt, ...args), options)
 }
 
 /** Undefined where virsh refuses with a message that fits. Every other failure throws. */
@@ -42,6 +46,16 @@ export async function virshUnless(libvirt: Libvirt, refusal: RegExp, args: reado
 export function refusedWith(error: unknown, refusal: RegExp): boolean {
   const failure = error instanceof InvalidInput ? error.cause : error
   return failure instanceof CommandFailed && refusal.test(failure.outcome.stderr)
+}
+
+async function run(libvirt: Libvirt, argv: Argv, options: RunOptions): Promise<string> {
+  const { host, signal } = libvirt
+  try {
+    const { stdout } = await host.run(argv, { env, ...(signal && { signal }), ...options })
+    return stdout.trim()
+  } catch (error) {
+    throw explain(error, libvirt)
+  }
 }
 
 function explain(error: unknown, { host, uri }: Libvirt): unknown {

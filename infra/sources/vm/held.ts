@@ -1,5 +1,6 @@
 /** What a snapshot of a domain fixed and holds. It travels in the facts; release has nothing else. */
 import { z } from 'zod'
+import type { Json } from '../source.ts'
 
 export const HeldDisk = z.object({
   /** `vda` */
@@ -9,6 +10,8 @@ export const HeldDisk = z.object({
   format: z.string(),
   /** Bytes the guest sees. */
   capacity: z.number(),
+  /** Its file in the backup: `zeus_vda.qcow2`, or `.raw`. */
+  artifact: z.string(),
   /** Where the captured image lies or is being written, on the host; undefined where export reads `source` itself. */
   staged: z.string().optional(),
   /** The parent backup's image of this disk, below the root: `2026-11-20/zeus-020000Z/zeus_vda.qcow2`. Undefined: a whole image. */
@@ -46,3 +49,8 @@ export const Held = z.object({
   at: z.string(),
 })
 export type Held = z.infer<typeof Held>
+
+/** As it travels in the facts: what is undefined is left out. */
+export function jsonOf(value: object): Record<string, Json> {
+  return z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(value)))
+}

@@ -1,0 +1,39 @@
+/** Virtual machines of libvirt and QEMU, captured while they run. */
+import { HoldfastError } from '../errors.ts'
+import { defineSource } from './source.ts'
+import { capture, inspect } from './vm/capture.ts'
+import { collect } from './vm/collect.ts'
+import { Held } from './vm/held.ts'
+import { modes, Options } from './vm/options.ts'
+import { release } from './vm/release.ts'
+import { undoStage } from './vm/resume.ts'
+import { stageOf } from './vm/stage.ts'
+
+export const vm = defineSource<Options>({
+  kind: 'vm',
+  summary:
+    'A virtual machine of libvirt and QEMU, captured while it runs: all its disks at one moment, after the first time only what changed.',
+  options: Options,
+  modes,
+  destination: 'name',
+
+  snapshot: capture,
+  inspect,
+  export: collect,
+
+  async release(work) {
+    await release({ ...work, held: Held.parse(work.held) })
+  },
+
+  async abandon(work) {
+    await undoStage(work, stageOf(work.root, work.id))
+  },
+
+  async verify() {
+    return []
+  },
+
+  async stage() {
+    throw new HoldfastError('restoring a domain is not there yet', { retryable: false })
+  },
+})

@@ -1,0 +1,127 @@
+/** Snapshot: looks, chooses, fixes the moment, and notes what has to be undone before it does anything. */
+import { HoldfastError } from '../../errors.ts'
+import type { Guest } from '../../tools/guest.ts'
+import type { SnapshotWork, Held as SourceHeld, Work } from '../source.ts'
+import { keepState } from './domain-state.ts'
+import { type Moment, quiesced } from './freeze.ts'
+import { type Held, jsonOf } from './held.ts'
+import { beginImages } from './images.ts'
+import { runningJob } from './job.ts'
+import type { Look } from './look.ts'
+import type { Options } from './options.ts'
+import { type History, settle } from './parents.ts'
+import { noteOf, planCapture, requireSpace } from './plan.ts'
+import { resumed, undoStage } from './resume.ts'
+import { makeStage, type Note, note, otherStages, stageOf } from './stage.ts'
+
+/** What every way of capture gets. */
+export interface Capture {
+  work: SnapshotWork<Options>
+  guest: Guest
+  look: Look
+  history: History
+  stage: string
+  /** What release would undo, as it is noted now. */
+  readonly held: Held
+  /** Notes a change in the stage: before a step that has to be undone, not after it. */
+  remember(change: Partial<Held>): Promise<void>
+  /** A warning that a second try repeats. */
+  warn(message: string): void
+}
+
+export function guestOf({ host, source, options, signal }: Work<Options>): Guest {
+  return { host, uri: options.uri, domain: options.domain ?? source, signal }
+}
+
+/** The snapshot verb. */
+export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> {
+  const { host, root, id, source } = work
+  const guest = guestOf(work)
+  const stage = stageOf(root, id)
+  const before = await resumed(work, guest, stage)
+  if (before) return before
+  for (const other of await otherStages(host, root, source, id)) await undoStage(work, other)
+  const plan = await planCapture(work, guest)
+  await requireSpace(work, guest, plan)
+  await refuseForeignJob(guest, stage)
+  await settle(guest, plan.history, plan.choice)
+  await makeStage(guest, stage)
+  const noted = noteOf(work, guest, plan)
+  const capture = open(work, guest, noted, { look: plan.look, history: plan.history, stage })
+  for (const warning of plan.choice.warnings) capture.warn(warning)
+  await capture.remember({})
+  await keepState(work, guest, plan.look, stage)
+  const { achieved, frozen, downtime = null } = await fix(capture)
+  noted.consistency = { ...noted.consistency, achieved }
+  await capture.remember({ frozen, downtime })
+  return { held: jsonOf(noted.held), consistency: noted.consistency, expected: noted.expected, tools: noted.tools }
+}
+
+/** The look that `check` takes. */
+export async function inspect(work: SnapshotWork<Options>): Promise<Pick<SourceHeld, 'expected' | 'tools'>> {
+  const { expected, look, choice } = await planCapture(work, guestOf(work))
+  for (const warning of choice.warnings) work.warn(warning)
+  return { expected, tools: look.tools }
+}
+
+/** By mode: how the guest is brought into the state that is fixed, and out of it. */
+async function fix(capture: Capture): Promise<Moment> {
+  switch (capture.held.mode) {
+    case 'live':
+      return await fixLive(capture)
+    case 'offline':
+    case 'snapshot':
+      throw new HoldfastError(`mode ${capture.held.mode} is not there yet`, { retryable: false })
+  }
+}
+
+/** A running guest, frozen for the moment where it lets itself be. */
+export async function fixLive(capture: Capture): Promise<Moment> {
+  const { guest, work, look, stage, warn } = capture
+  return await quiesced({ guest, options: work.options, agent: look.description.agent, stage, warn }, () => beginMethod(capture))
+}
+
+/** By method: how the images of the moment come to be. What it returns to is the moment. */
+export async function beginMethod(capture: Capture): Promise<void> {
+  await capture.remember({ at: new Date().toISOString() })
+  switch (capture.held.method) {
+    case 'incremental':
+    case 'copy':
+      return await beginImages(capture)
+    case 'external':
+    case 'internal':
+    case 'convert':
+      throw new HoldfastError(`method ${capture.held.method} is not there yet`, { retryable: false })
+  }
+}
+
+async function refuseForeignJob(guest: Guest, stage: string): Promise<void> {
+  if (await runningJob(guest, stage))
+    throw new HoldfastError(`${guest.domain} has a job that is not ours`, {
+      hint: `See what it is: virsh domjobinfo ${guest.domain}. This is tried again; a job that nobody needs ends with virsh domjobabort.`,
+    })
+}
+
+function open(
+  work: SnapshotWork<Options>,
+  guest: Guest,
+  noted: Note,
+  found: Pick<Capture, 'look' | 'history' | 'stage'>,
+): Capture {
+  return {
+    ...found,
+    work,
+    guest,
+    get held() {
+      return noted.held
+    },
+    async remember(change) {
+      noted.held = { ...noted.held, ...change }
+      await note(work.host, found.stage, noted)
+    },
+    warn(message) {
+      noted.warnings.push(message)
+      work.warn(message)
+    },
+  }
+}

@@ -1,0 +1,111 @@
+/** Export: waits for the images, chains each to its parent's, and puts them with the domain's state into the backup. */
+import { dirname, join, relative } from 'node:path'
+import { HoldfastError } from '../../errors.ts'
+import { describeDomain } from '../../tools/domain-xml.ts'
+import type { Guest } from '../../tools/guest.ts'
+import { ownership } from '../../tools/ownership.ts'
+import { setBacking } from '../../tools/qemu-img.ts'
+import type { Captured, CaptureWork, Progress } from '../source.ts'
+import type { Details, Image } from './details.ts'
+import { nvramName, tpmName, tpmSource, xmlName } from './domain-state.ts'
+import { Held, type HeldDisk, jsonOf } from './held.ts'
+import { collectImages } from './images.ts'
+import type { Options } from './options.ts'
+import { loginOf } from './stage.ts'
+
+/** What every way of collecting gets. */
+export interface Collecting {
+  work: CaptureWork<Options>
+  guest: Guest
+  held: Held
+  progress(progress: Progress): void
+}
+
+/** The export verb. */
+export async function collect(work: CaptureWork<Options>): Promise<Captured> {
+  const { host, signal, source, directory } = work
+  const held = Held.parse(work.held.held)
+  const guest: Guest = { host, uri: held.uri, domain: held.domain, signal }
+  await collectMethod({ work, guest, held, progress: work.progress })
+  const state = held.stage ? await host.list(held.stage) : []
+  const kept = [xmlName(source), nvramName(source), tpmName(source)].filter(name => state.some(found => found.name === name))
+  await bring(work, held, [...kept, ...held.disks.filter(({ staged }) => staged).map(({ artifact }) => artifact)])
+  const images = await Promise.all(held.disks.map(disk => chained(work, held, disk)))
+  const xml = Buffer.from(await host.read(join(directory, xmlName(source)))).toString('utf8')
+  const { nvram, uuid } = describeDomain(xml)
+  const details: Details = {
+    uri: held.uri,
+    domain: held.domain,
+    uuid: held.uuid,
+    mode: held.mode,
+    method: held.method,
+    why: held.why,
+    ran: held.ran,
+    xml: xmlName(source),
+    images,
+    nvram: kept.includes(nvramName(source)) && nvram ? { artifact: nvramName(source), source: nvram } : null,
+    tpm: kept.includes(tpmName(source)) ? { artifact: tpmName(source), source: tpmSource(uuid) } : null,
+    workspace: null,
+    frozen: held.frozen,
+    downtime: held.downtime,
+    dirty: held.dirty,
+    inside: held.method === 'internal' ? held.checkpoint : null,
+  }
+  const at = new Date(held.at)
+  return {
+    artifacts: [...kept, ...images.map(({ artifact }) => artifact)].map(name => ({ name })),
+    captured: { from: at, to: at },
+    consistency: work.held.consistency,
+    parent: held.parent,
+    details: jsonOf(details),
+    instructions: `# ${source}\n`,
+  }
+}
+
+/** By method: the images lie in the stage, or in the backup's directory already, when this returns. */
+async function collectMethod(collecting: Collecting): Promise<void> {
+  switch (collecting.held.method) {
+    case 'incremental':
+    case 'copy':
+      return await collectImages(collecting)
+    case 'external':
+    case 'internal':
+    case 'convert':
+      throw new HoldfastError(`method ${collecting.held.method} is not there yet`, { retryable: false })
+  }
+}
+
+/** Second names, not moves: a try after this one finds all of it in the stage again. */
+async function bring(
+  { host, directory, signal }: CaptureWork<Options>,
+  { stage }: Held,
+  names: readonly string[],
+): Promise<void> {
+  if (!stage || !names.length) return
+  const paths = names.map(name => join(stage, name))
+  const { exitCode } = await host.run(['ln', '-f', '-t', directory, '--', ...paths], { signal, okCodes: [0, 1] })
+  if (exitCode !== 0) await host.run(['cp', '--reflink=auto', '--sparse=always', '-t', directory, '--', ...paths], { signal })
+  const files = names.map(name => join(directory, name))
+  await host.run(['chown', await loginOf(host), '--', ...files], { signal })
+  await host.run(['chmod', '0600', '--', ...files], { signal })
+}
+
+/** Gives the image its parent by a relative path, so that a chain can be moved as a whole. */
+async function chained({ host, directory, signal }: CaptureWork<Options>, { stage }: Held, disk: HeldDisk): Promise<Image> {
+  const { target, artifact, capacity, source, format } = disk
+  const image = join(directory, artifact)
+  const parent = disk.parent && stage ? relative(directory, join(dirname(stage), disk.parent)) : null
+  if (artifact.endsWith('.qcow2')) await setBacking(host, image, parent ?? '')
+  await host.run(['sync', '--', image], { signal })
+  const file = await ownership(host, source)
+  return {
+    target,
+    artifact,
+    format: artifact.endsWith('.qcow2') ? 'qcow2' : 'raw',
+    capacity,
+    source,
+    sourceFormat: format,
+    parent,
+    ...(file && { owner: file.owner, mode: file.mode }),
+  }
+}

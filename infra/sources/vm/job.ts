@@ -1,0 +1,113 @@
+/** A backup job: QEMU itself writes the images of a moment while the guest goes on. */
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { HoldfastError } from '../../errors.ts'
+import { ask, askUnless, type Guest } from '../../tools/guest.ts'
+import type { Progress } from '../source.ts'
+
+const NO_JOB = /no domain backup job present|domain is not running/
+const OFTEN = 50
+const SELDOM = 1000
+
+export interface JobDisk {
+  target: string
+  /** Where its image is written. */
+  image: string
+  /** The checkpoint since which it is written; undefined: all of it. */
+  since: string | undefined
+  /** The new checkpoint follows it. */
+  followed: boolean
+}
+
+export interface Job {
+  guest: Guest
+  stage: string
+  /** Undefined: no checkpoint is made. */
+  checkpoint: string | undefined
+  disks: readonly JobDisk[]
+}
+
+/** Begins it: the moment is fixed when this returns. */
+export async function beginJob(job: Job): Promise<void> {
+  const { guest, stage, checkpoint } = job
+  const [backupXml, checkpointXml] = [join(stage, 'backup.xml'), join(stage, 'checkpoint.xml')]
+  await guest.host.write(backupXml, backupText(job))
+  if (checkpoint) await guest.host.write(checkpointXml, checkpointText(job, checkpoint))
+  const noting = checkpoint ? [`--checkpointxml=${checkpointXml}`] : []
+  await ask(guest, 'backup-begin', `--backupxml=${backupXml}`, ...noting)
+}
+
+/** The job that runs: `ours` writes into the stage, `foreign` is somebody else's, undefined: none. */
+export async function runningJob(guest: Guest, stage: string): Promise<'ours' | 'foreign' | undefined> {
+  const xml = await askUnless(guest, NO_JOB, 'backup-dumpxml')
+  if (xml !== undefined) return xml.includes(`${escaped(stage)}/`) ? 'ours' : 'foreign'
+  const info = fieldsOf(await askUnless(guest, /domain is not running/, 'domjobinfo', '--rawstats'))
+  return info.operation !== undefined && info.success === undefined ? 'foreign' : undefined
+}
+
+/** Waits until the job has ended, and fails unless it ended well. */
+export async function awaitJob(guest: Guest, stage: string, progress: (progress: Progress) => void): Promise<void> {
+  for (let pause = OFTEN; (await runningJob(guest, stage)) === 'ours'; pause = Math.min(pause * 1.5, SELDOM)) {
+    const { disk_processed: bytes, disk_total: total } = fieldsOf(await askUnless(guest, NO_JOB, 'domjobinfo', '--rawstats'))
+    if (bytes !== undefined) progress({ bytes: Number(bytes), ...(total && { total: Number(total) }) })
+    await wait(pause, undefined, guest.signal && { signal: guest.signal })
+  }
+  const { success, errmsg = 'libvirt does not say why' } = await lastJob(guest)
+  if (success !== '1') throw failureOf(guest, success === undefined ? 'the guest went off, or libvirt forgot it' : errmsg, stage)
+}
+
+/** Whether the last job ended well. */
+export async function endedWell(guest: Guest): Promise<boolean> {
+  return (await lastJob(guest)).success === '1'
+}
+
+/** Ends a job of ours; its images are worth nothing then. */
+export async function abortJob(guest: Guest, stage: string): Promise<void> {
+  for (let pause = OFTEN; (await runningJob(guest, stage)) === 'ours'; pause = Math.min(pause * 2, SELDOM)) {
+    await askUnless(guest, /no job is active|domain is not running/, 'domjobabort')
+    await wait(pause, undefined, guest.signal && { signal: guest.signal })
+  }
+}
+
+async function lastJob(guest: Guest): Promise<Record<string, string | undefined>> {
+  return fieldsOf(await askUnless(guest, /domain is not running/, 'domjobinfo', '--completed', '--keep-completed', '--rawstats'))
+}
+
+function failureOf(guest: Guest, why: string, stage: string): HoldfastError {
+  return new HoldfastError(`the backup job of ${guest.domain} did not end well: ${why}`, {
+    retryable: false,
+    hint: /[Nn]o space left/.test(why)
+      ? `Make room on the file system of ${stage}; the next run begins anew.`
+      : 'The next run begins anew.',
+  })
+}
+
+/** `name: value` on each line. */
+function fieldsOf(text = ''): Record<string, string | undefined> {
+  return Object.fromEntries(Array.from(text.matchAll(/^(\S+): *(.*)$/gm), ([, name = '', value = '']) => [name, value]))
+}
+
+/** Disks that are not named take no part. */
+function backupText({ disks }: Job): string {
+  const texts = disks.map(({ target, image, since }) => {
+    const mode = since ? `backupmode='incremental' incremental='${escaped(since)}'` : `backupmode='full'`
+    const file = `<target file='${escaped(image)}'/><driver type='qcow2'/>`
+    return `<disk name='${escaped(target)}' backup='yes' type='file' ${mode}>${file}</disk>`
+  })
+  return `<domainbackup mode='push'><disks>${texts.join('')}</disks></domainbackup>\n`
+}
+
+function checkpointText({ disks }: Job, name: string): string {
+  const followed = disks.map(disk => `<disk name='${escaped(disk.target)}' checkpoint='${disk.followed ? 'bitmap' : 'no'}'/>`)
+  const about = `<name>${escaped(name)}</name><description>Holdfast</description>`
+  return `<domaincheckpoint>${about}<disks>${followed.join('')}</disks></domaincheckpoint>\n`
+}
+
+function escaped(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll("'", '&apos;')
+    .replaceAll('"', '&quot;')
+}

@@ -1,0 +1,104 @@
+/** What a capture will do, before it does anything: what is there, what is chosen, and whether there is room. */
+import { join, relative } from 'node:path'
+import { HoldfastError } from '../../errors.ts'
+import type { Guest } from '../../tools/guest.ts'
+import type { SnapshotWork } from '../source.ts'
+import { type Choice, choose } from './choose.ts'
+import type { HeldDisk } from './held.ts'
+import { type Disk, type Look, look } from './look.ts'
+import { modes, type Options } from './options.ts'
+import { type History, readHistory } from './parents.ts'
+import { type Note, stageOf } from './stage.ts'
+
+export interface Plan {
+  look: Look
+  history: History
+  choice: Choice
+  disks: HeldDisk[]
+  /** Bytes that will be written, as far as they are known. */
+  expected: number
+  /** Bytes that changed since the parent. */
+  dirty: number | null
+}
+
+/** `zeus_vda.qcow2` */
+export function imageName(source: string, target: string, format = 'qcow2'): string {
+  return `${source}_${target}.${format}`
+}
+
+export async function planCapture(work: SnapshotWork<Options>, guest: Guest): Promise<Plan> {
+  const found = await look(guest, work.options.excludeDisks)
+  const history = await readHistory(work, guest, found)
+  const { foreign, candidates } = history
+  const choice = choose({
+    options: work.options,
+    asked: modes.find(mode => mode === work.mode),
+    active: found.active,
+    uuid: found.description.uuid,
+    disks: found.disks,
+    foreign,
+    candidates,
+    now: new Date(),
+  })
+  const changed = new Map(choice.increments.map(target => [target, changedOf(history, choice.parent, target)]))
+  const sizes = found.disks.map(({ target, allocated }) => changed.get(target) ?? allocated)
+  const expected = choice.method === 'internal' ? 0 : sizes.reduce((sum, bytes) => sum + bytes, 0)
+  const disks = found.disks.map(disk => heldDisk(work, disk, history, choice))
+  return { look: found, history, choice, disks, expected, dirty: choice.parent === null ? null : sumOf([...changed.values()]) }
+}
+
+/** Fails where the root has less free than will be written. */
+export async function requireSpace({ host, root }: SnapshotWork<Options>, { domain }: Guest, { expected }: Plan): Promise<void> {
+  const { free } = await host.space(root)
+  if (free < expected)
+    throw new HoldfastError(`${domain} needs ${expected} bytes, and ${root} has ${free} free`, {
+      hint: 'Make room there, or keep fewer backups.',
+    })
+}
+
+/** The plan as it is noted in the stage. */
+export function noteOf({ root, id, options }: SnapshotWork<Options>, guest: Guest, plan: Plan): Note {
+  const { choice, look, disks, dirty, expected } = plan
+  const { mode, method, why, parent } = choice
+  return {
+    held: {
+      uri: guest.uri,
+      domain: guest.domain,
+      uuid: look.description.uuid,
+      mode,
+      method,
+      why,
+      parent,
+      checkpoint: method === 'incremental' || method === 'internal' ? id : null,
+      stage: stageOf(root, id),
+      disks,
+      frozen: null,
+      downtime: null,
+      dirty,
+      ran: look.active,
+      at: new Date().toISOString(),
+    },
+    consistency: { asked: mode === 'live' && options.quiesce === 'never' ? 'crash' : 'filesystem', achieved: 'crash' },
+    expected,
+    tools: look.tools,
+    warnings: [],
+  }
+}
+
+function heldDisk({ root, id, source }: SnapshotWork<Options>, disk: Disk, history: History, choice: Choice): HeldDisk {
+  const { target, format, capacity } = disk
+  const artifact = imageName(source, target)
+  const held = { target, source: disk.source, format, capacity, artifact, staged: join(stageOf(root, id), artifact) }
+  const directory = choice.parent === null ? undefined : history.directories.get(choice.parent)
+  const image = history.candidates.find(({ id }) => id === choice.parent)?.images.find(image => image.target === target)
+  if (!choice.increments.includes(target) || !directory || !image) return held
+  return { ...held, parent: relative(root, join(directory, image.artifact)) }
+}
+
+function changedOf({ changes }: History, parent: string | null, target: string): number | undefined {
+  return parent === null ? undefined : changes.get(parent)?.get(target)
+}
+
+function sumOf(all: readonly (number | undefined)[]): number | null {
+  return all.every(bytes => bytes !== undefined) ? all.reduce((sum, bytes) => sum + bytes, 0) : null
+}
