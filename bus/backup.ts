@@ -137,6 +137,27 @@ export const Restored = RestoreAsked.extend({
   seconds: z.number(),
 })
 
+export const DrillAsked = z.object({
+  id,
+  source: name,
+  host: name,
+  request: name,
+  /** Of the host that made it; without it the source's own. */
+  label: z.string().optional(),
+  /** The vault to take it from; without it the nearest copy. */
+  vault: name.optional(),
+})
+export const Drilled = DrillAsked.extend({
+  at: moment,
+  /** The place of the copy that was proven. */
+  from: z.string(),
+  directory: z.string(),
+  checks: z.array(Check).max(50),
+  /** The file with a picture of its screen. */
+  picture: z.string().optional(),
+  seconds: z.number(),
+})
+
 export type Failure = z.infer<typeof Failure>
 export type Due = z.infer<typeof Due>
 export type Snapshotted = z.infer<typeof Snapshotted>

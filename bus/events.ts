@@ -3,6 +3,8 @@ import { z } from 'zod'
 import {
   Copied,
   count,
+  DrillAsked,
+  Drilled,
   Due,
   Exported,
   Failure,
@@ -97,10 +99,19 @@ export const events = {
   },
   ask: {
     restore: defineEvent('ask', 'restore', RestoreAsked, request),
+    drill: defineEvent('ask', 'drill', DrillAsked, request),
   },
   restore: {
     done: defineEvent('restore', 'done', Restored, request),
     failed: defineEvent('restore', 'failed', failed(RestoreAsked).extend({ request: name }), request),
+  },
+  drills: {
+    due: defineEvent('drills', 'due', DrillAsked, request),
+    failed: defineEvent('drills', 'failed', failed(z.object({ cause: z.string() }))),
+  },
+  drill: {
+    done: defineEvent('drill', 'done', Drilled, request),
+    failed: defineEvent('drill', 'failed', failed(DrillAsked).extend({ request: name }), request),
   },
 }
 

@@ -2,6 +2,7 @@
  * Who has a source right now: one run, or one restore. Taken with compare-and-set in the bucket `run`, kept over all steps
  * until its release (or the restore) has settled. A hold has no time limit; whoever finds one that is over clears it.
  */
+import { drillEnds, isDrilled } from './drilling.ts'
 import type { EventKind } from './event.ts'
 import { events } from './events.ts'
 import type { Context } from './function.ts'
@@ -76,10 +77,14 @@ export interface Work {
 }
 
 /** What whoever asks `isAtWork` has to read. */
-export const workEnds = [events.export.done, events.report.done]
+export const workEnds = [events.export.done, events.report.done, ...drillEnds]
 
-/** Whether a run or a restore is at work on a backup. */
-export async function isAtWork({ at, proven, ...backup }: Work, { run, find }: WorkBus): Promise<boolean> {
+/** Whether a run, a restore or a drill is at work on a backup. */
+export async function isAtWork(work: Work, bus: WorkBus): Promise<boolean> {
+  return (await isRunning(work, bus)) || (await isDrilled(work, bus))
+}
+
+async function isRunning({ at, proven, ...backup }: Work, { run, find }: WorkBus): Promise<boolean> {
   const [held] = (await run.get(backup.source))?.value.split(' ') ?? []
   if (held === backup.id) return true
   if (Date.now() - Date.parse(at) > RUN_LIMIT) return false

@@ -13,5 +13,5 @@ export const Planned = z.object({
 })
 export type Planned = z.infer<typeof Planned>
 
-/** To `<prefix>.restore`. */
+/** To `<prefix>.restore` and `<prefix>.drill`. */
 export const Accepted = z.object({ request: z.string(), id: z.string(), source: z.string(), host: z.string() })

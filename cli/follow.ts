@@ -1,4 +1,5 @@
 /** Follows facts until what was asked for has ended. */
+import type { EventKind } from '../bus/event.ts'
 import { events, type Reported } from '../bus/events.ts'
 import type { SeenFact, Visitor } from '../bus/visitor.ts'
 import { NotRunning } from './errors.ts'
@@ -34,12 +35,16 @@ export async function followRuns(
   return all
 }
 
-/** Until the restore of this request is done; throws where it failed. */
-export async function followRestore({ id, request }: { id: string; request: string }, following: Following) {
+/** Until what was asked for with this request has ended, in one of these ways. */
+export async function followRequest(
+  { id, request }: { id: string; request: string },
+  ends: readonly EventKind[],
+  following: Following,
+) {
   let outcome: SeenFact | undefined
   const concerns = ({ data }: SeenFact) => 'request' in data && data.request === request
   await follow({ ...following, concerns, ids: new Set([id]) }, seen => {
-    if (seen.event.type !== events.restore.done.type && seen.event.type !== events.restore.failed.type) return false
+    if (!ends.some(({ type }) => type === seen.event.type)) return false
     outcome = seen
     return true
   })

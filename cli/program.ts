@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { chainCommand } from './commands/chain.ts'
 import { checkCommand } from './commands/check.ts'
 import { completionCommand } from './commands/completion.ts'
+import { drillCommand } from './commands/drill.ts'
 import { eventsCommand } from './commands/events.ts'
 import { holdCommand } from './commands/hold.ts'
 import { initCommand } from './commands/init.ts'
@@ -30,6 +31,7 @@ const commands = [
   listCommand,
   showCommand,
   verifyCommand,
+  drillCommand,
   pruneCommand,
   restoreCommand,
   holdCommand,

@@ -1,10 +1,11 @@
-/** The desk: answers requests on `<prefix>.run`, `.restore`, `.verify`, `.prune` and `.status`. The first reply is the answer. */
+/** The desk: answers requests on `<prefix>.run`, `.restore`, `.drill`, `.verify`, `.prune` and `.status`. The first reply is the answer. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { events, TickData } from '../bus/events.ts'
 import { isAtWork, workEnds } from '../bus/hold.ts'
 import type { Endpoint, RequestContext, RequestFunction } from '../bus/requests.ts'
 import { refuseDestination } from '../infra/destination.ts'
+import { refuseDrill } from '../infra/drill.ts'
 import { InvalidInput } from '../infra/errors.ts'
 import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
@@ -32,19 +33,21 @@ const RestoreRequest = z.strictObject({
   part: z.string().min(1).max(200).optional(),
   keepAside: z.boolean().optional(),
 })
+const DrillRequest = z.strictObject({ id: z.string().min(1).max(200), vault: z.string().optional() })
 const VerifyRequest = z.strictObject({ id: z.string().min(1).max(200), vault: z.string().optional() })
 const PruneRequest = z.strictObject({ source: z.string().optional(), dryRun: z.boolean().default(false) })
 
 export const ask: RequestFunction<Tools> = {
   name: 'ask',
   on: 'requests',
-  emits: [events.ask.restore],
+  emits: [events.ask.restore, events.ask.drill],
   hears: [events.plan.due, events.plan.rejected],
   reads: workEnds,
   remembers: ['run'],
   endpoints: [
     endpoint('run', TickData, run),
     endpoint('restore', RestoreRequest, restore),
+    endpoint('drill', DrillRequest, drill),
     endpoint('verify', VerifyRequest, verify),
     endpoint('prune', PruneRequest, prune),
     endpoint('status', z.strictObject({}), (_, { tools, run }) =>
@@ -101,6 +104,20 @@ async function restore(asked: z.infer<typeof RestoreRequest>, { tools, publish }
   const request = randomUUID()
   await publish(events.ask.restore({ ...asked, id, label: made.label, source, host, request }), request)
   return { request, id, source, host }
+}
+
+async function drill(asked: z.infer<typeof DrillRequest>, { tools, publish }: Context) {
+  const { vault } = asked
+  const { id, copies } = await locateToRestore({ tools, places: placesOf(tools, vault) }, { text: asked.id, to: undefined })
+  const { source, host: made } = copies[0].backup.manifest
+  const { driver, config } = tools.source(source)
+  refuseDrill(source, driver)
+  const request = randomUUID()
+  await publish(
+    events.ask.drill({ id, source, host: config.host, request, label: made.label, ...(vault ? { vault } : {}) }),
+    request,
+  )
+  return { request, id, source, host: config.host }
 }
 
 async function verify({ id, vault }: z.infer<typeof VerifyRequest>, { tools, signal, log }: Context) {

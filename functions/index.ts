@@ -2,6 +2,8 @@
 import type { AnyFunction } from '../bus/function.ts'
 import type { Tools } from '../infra/tools.ts'
 import ask from './ask.ts'
+import drill from './drill.ts'
+import drills from './drills.ts'
 import exporting from './export.ts'
 import plan from './plan.ts'
 import prune from './prune.ts'
@@ -22,6 +24,8 @@ export const functions: readonly AnyFunction<Tools>[] = [
   prune,
   report,
   restore,
+  drills,
+  drill,
 ]
 
 /** The one that answers requests. */

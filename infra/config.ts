@@ -67,6 +67,8 @@ export interface PlanConfig {
   on: string[]
   /** Milliseconds after its slot in which a backup may still start. Default: until the next slot. */
   window: number | undefined
+  /** Milliseconds after its last drill the newest verified backup of a source is drilled; undefined: only when asked. */
+  drill: number | undefined
 }
 
 export interface ServiceConfig {

@@ -71,7 +71,18 @@ export const Copy = z.object({
 /** `copies.json` */
 export const Copies = z.object({ copies: z.array(Copy) })
 /** `drills/<time>.json` */
-export const Drill = z.object({ at: z.iso.datetime(), ok: z.boolean(), checks: z.array(Check) })
+export const Drill = z.object({
+  at: z.iso.datetime(),
+  ok: z.boolean(),
+  checks: z.array(Check),
+  /** Why it is not. */
+  problem: z.string().optional(),
+  /** The place of the copy that was tried. */
+  from: z.string().optional(),
+  /** A picture of its screen, beside this file. */
+  picture: z.string().optional(),
+  seconds: z.number().nonnegative().optional(),
+})
 
 export type Verified = z.infer<typeof Verified>
 export type Failed = z.infer<typeof Failed>

@@ -12,7 +12,7 @@ import { sourceOf } from '../../infra/sources/all.ts'
 import { Accepted } from '../answers.ts'
 import { idOf } from '../entries.ts'
 import { Interrupted } from '../errors.ts'
-import { followRestore } from '../follow.ts'
+import { followRequest } from '../follow.ts'
 import { intention } from '../intention.ts'
 import { interruptible } from '../interrupt.ts'
 import { note, say, sayJson, size, span } from '../print.ts'
@@ -120,7 +120,8 @@ async function ask(
   const from = await visitor.next()
   const accepted = await visitor.ask('restore', request, Accepted)
   using stop = interruptible({ message: 'no longer watching; the restore goes on. See: holdfast events --since 10m' })
-  const seen = await followRestore(accepted, { visitor, from, signal: stop.signal })
+  const ends = [events.restore.done, events.restore.failed]
+  const seen = await followRequest(accepted, ends, { visitor, from, signal: stop.signal })
   if (seen?.event.type === events.restore.done.type) return events.restore.done.schema.parse(seen.data)
   const { error } = events.restore.failed.schema.parse(seen?.data)
   throw new HoldfastError(error.message, { retryable: error.retryable, ...(error.hint ? { hint: error.hint } : {}) })

@@ -98,12 +98,12 @@ export function machineLabel(machine: string): string {
 }
 
 function planOf(plan: Draft['plans'][string], order: readonly string[]): PlanConfig {
-  const { stagger, schedule, keep, vaults, on, window } = plan
+  const { stagger, schedule, keep, vaults, on, window, drill } = plan
   const offsets = order.map(
     (host, index) => [host, typeof stagger === 'number' ? stagger * index : (stagger[host] ?? 0)] as const,
   )
   const zone = plan.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
-  return { schedule, zone, stagger: record(offsets), keep, vaults, on, window }
+  return { schedule, zone, stagger: record(offsets), keep, vaults, on, window, drill }
 }
 
 /** A path on another machine may begin with `~/`, its login's home. */

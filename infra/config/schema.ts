@@ -52,6 +52,11 @@ export const Plan = z.strictObject({
   vaults: z.array(Name).describe('Where copies go.').default([]),
   on: z.array(Subject).describe('NATS subjects of others that start the plan.').default([]),
   window: Duration.describe('How long after its slot a backup may still start. Default: until the next slot.').optional(),
+  drill: Duration.refine(duration => duration >= 60_000, 'expected at least 1m')
+    .describe(
+      '7d: how often the newest verified backup is restored into a scratch place and tried there. Default: only when asked.',
+    )
+    .optional(),
 })
 
 const Service = z.strictObject({

@@ -121,9 +121,12 @@ export interface Lifecycle {
 export interface DrillWork<Options> extends StoredWork<Options> {
   /** Unique to this drill, one path component. */
   token: string
-  /** A directory of the drill's own on `host`, removed afterwards whatever happens. */
+  /** A directory of the drill's own on `host`, removed afterwards whatever happens. What has to outlive it may be noted beside it. */
   scratch: string
 }
+
+/** What a drill that was killed is known by. */
+export type LeftDrill = Pick<DrillWork<unknown>, 'host' | 'token' | 'scratch' | 'signal'>
 
 /** What a drill showed. */
 export interface Drilled {
@@ -168,6 +171,8 @@ export interface Source<Options = unknown> {
   instant?(work: RestoreWork<Options>): Promise<{ targets: string[]; checks: Check[] }>
   /** Restores into a scratch place, runs it there, and cleans up. The caller keeps the backup from being pruned. */
   drill?(work: DrillWork<Options>): Promise<Drilled>
+  /** Ends what a drill that was killed left running, told from its scratch. Left out: nothing runs on. */
+  endDrill?(left: LeftDrill): Promise<void>
   /** The look that `check` takes, for kinds whose snapshot holds something: is it there, and does it fit. */
   inspect?(work: SnapshotWork<Options>): Promise<Pick<Held, 'expected' | 'tools'>>
   /** What of this kind exists on a host. */

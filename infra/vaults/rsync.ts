@@ -126,7 +126,7 @@ async function get({ directory: from, manifest }: Backup, { host, directory, sig
   await transfer({ host, from, to, manifest, fence: randomBytes(4).toString('hex'), signal, progress })
 }
 
-async function annotate(place: Place, backup: Backup, name: string, content: string | undefined): Promise<void> {
+async function annotate(place: Place, backup: Backup, name: string, content: string | Uint8Array | undefined): Promise<void> {
   const { host } = place
   await requireOurs(place, backup)
   const drill = /^drills\/[^/.][^/]*$/.test(name)

@@ -55,7 +55,7 @@ export interface Vault {
   /** Ends the removals of a source's copies that were cut off. Left out where none is ever half done. Refused as `remove` is. */
   sweep?(copies: { source: string; label: string; installation?: string }): Promise<void>
   /** Adds or replaces a document beside the manifest: report.md, hold.json, drills/… `undefined` removes it. */
-  annotate(backup: Backup, name: string, content: string | undefined): Promise<void>
+  annotate(backup: Backup, name: string, content: string | Uint8Array | undefined): Promise<void>
   space(): Promise<Space>
 }
 

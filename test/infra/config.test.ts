@@ -89,6 +89,7 @@ settings: { prefix: acme, ackWait: 2s, heartbeat: 0.5s, attempts: 2, tickMaxAge:
           vaults: [],
           on: [],
           window: undefined,
+          drill: undefined,
         },
       },
       sources: {

@@ -65,6 +65,7 @@ export function configurationOf({
     vaults: Object.keys(vaults),
     on: [],
     window: undefined,
+    drill: undefined,
   }
   const named = Object.keys(plans).length ? plans : { nightly: {} }
   const map = <A, B>(entries: Record<string, A>, change: (value: A) => B) =>
