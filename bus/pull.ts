@@ -71,8 +71,8 @@ export function openPuller(connection: NatsConnection, { stream, consumer, expir
   return {
     next: () =>
       new Promise((resolve, reject) => {
-        waiting = { resolve, reject, timer: setTimeout(unanswered, expires + LATE) }
         connection.publish(subject, question, { reply: line.inbox })
+        waiting = { resolve, reject, timer: setTimeout(unanswered, expires + LATE) }
       }),
     close() {
       forget()

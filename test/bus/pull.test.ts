@@ -109,6 +109,14 @@ test('after kill -9 of the server who waited asks again at once, and nothing is 
   puller.close()
 })
 
+test('a connection that is closed ends the question that waits, and takes no other', async () => {
+  const puller = pullerOf(60_000)
+  const waiting = puller.next()
+  await connection.close()
+  expect(await waiting).toBeUndefined()
+  await expect(puller.next()).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+})
+
 test('a consumer that was removed is an error once two questions in a row are not even told that time is up', async () => {
   const puller = pullerOf(300)
   await manager.consumers.delete(stream, settings.name)
