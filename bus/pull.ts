@@ -97,10 +97,13 @@ function onReconnect(connection: NatsConnection, act: () => void): () => void {
 /** One for all pullers of a connection: there are hundreds of them. */
 function listen(connection: NatsConnection): Set<() => void> {
   const acts = new Set<() => void>()
+  const actAll = () => {
+    for (const act of [...acts]) act()
+  }
   listeners.set(connection, acts)
   void (async () => {
-    for await (const { type } of connection.status()) if (type === Events.Reconnect) for (const act of [...acts]) act()
-    for (const act of [...acts]) act()
+    for await (const { type } of connection.status()) if (type === Events.Reconnect) actAll()
   })()
+  void connection.closed().then(actAll)
   return acts
 }
