@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { chainCommand } from './commands/chain.ts'
 import { checkCommand } from './commands/check.ts'
 import { completionCommand } from './commands/completion.ts'
+import { discoverCommand } from './commands/discover.ts'
 import { drillCommand } from './commands/drill.ts'
 import { eventsCommand } from './commands/events.ts'
 import { holdCommand } from './commands/hold.ts'
@@ -24,6 +25,7 @@ import { version } from './version.ts'
 const commands = [
   initCommand,
   checkCommand,
+  discoverCommand,
   startCommand,
   upCommand,
   runCommand,

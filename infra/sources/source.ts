@@ -137,6 +137,17 @@ export interface Drilled {
   picture: Uint8Array | undefined
 }
 
+/** Something of a kind that exists on a host, whether a source protects it or not. */
+export interface Found {
+  name: string
+  /** Where on the host, for kinds that have several places: the URI of a libvirt. */
+  place?: string
+  /** `running, guest agent answers` */
+  description: string
+  /** What it consists of, such as disks. `obstacle`: why no source can capture the part. */
+  parts: { name: string; description: string; obstacle?: string }[]
+}
+
 /**
  * What an implementer must guarantee:
  * - Every verb may run twice and be killed anywhere; a second run finishes or fails loudly.
@@ -175,8 +186,12 @@ export interface Source<Options = unknown> {
   endDrill?(left: LeftDrill): Promise<void>
   /** The look that `check` takes, for kinds whose snapshot holds something: is it there, and does it fit. */
   inspect?(work: SnapshotWork<Options>): Promise<Pick<Held, 'expected' | 'tools'>>
-  /** What of this kind exists on a host. */
-  discover?(host: Host): Promise<{ name: string; description: string }[]>
+  /** What of this kind exists on a host; `configured` are the options of its sources there. Nothing where the kind is not in use there. */
+  discover?(host: Host, configured: readonly Options[]): Promise<Found[]>
+  /** The names of the parts of something found that a source captures; undefined: it is about something else. Pure. */
+  captures?(found: Found, source: string, options: Options): string[] | undefined
+  /** How a backup of this kind was made, for people: rows of a name and a value. Pure. */
+  describe?(manifest: Manifest): [name: string, value: string][]
 }
 
 /** Only gives types. */

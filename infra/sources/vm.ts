@@ -3,6 +3,8 @@ import { HoldfastError } from '../errors.ts'
 import { defineSource } from './source.ts'
 import { capture, inspect } from './vm/capture.ts'
 import { collect } from './vm/collect.ts'
+import { describe } from './vm/describe.ts'
+import { captures, discover } from './vm/discover.ts'
 import { Held } from './vm/held.ts'
 import { modes, Options } from './vm/options.ts'
 import { release } from './vm/release.ts'
@@ -17,6 +19,9 @@ export const vm = defineSource<Options>({
   modes,
   destination: 'name',
 
+  discover,
+  captures,
+  describe,
   snapshot: capture,
   inspect,
   export: collect,

@@ -12,6 +12,7 @@ import { Held, type HeldDisk, jsonOf } from './held.ts'
 import { collectImages } from './images.ts'
 import type { Options } from './options.ts'
 import { loginOf } from './stage.ts'
+import { fetchWorkspace, type GuestState } from './workspace.ts'
 
 /** What every way of collecting gets. */
 export interface Collecting {
@@ -33,6 +34,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   const images = await Promise.all(held.disks.map(disk => chained(work, held, disk)))
   const xml = Buffer.from(await host.read(join(directory, xmlName(source)))).toString('utf8')
   const { nvram, uuid } = describeDomain(xml)
+  const { artifacts: fetched, ...workspace } = await fetchWorkspace(work, guestState(held))
   const details: Details = {
     uri: held.uri,
     domain: held.domain,
@@ -45,7 +47,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     images,
     nvram: kept.includes(nvramName(source)) && nvram ? { artifact: nvramName(source), source: nvram } : null,
     tpm: kept.includes(tpmName(source)) ? { artifact: tpmName(source), source: tpmSource(uuid) } : null,
-    workspace: null,
+    ...workspace,
     frozen: held.frozen,
     downtime: held.downtime,
     dirty: held.dirty,
@@ -53,13 +55,19 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   }
   const at = new Date(held.at)
   return {
-    artifacts: [...kept, ...images.map(({ artifact }) => artifact)].map(name => ({ name })),
+    artifacts: [...[...kept, ...images.map(({ artifact }) => artifact)].map(name => ({ name })), ...fetched],
     captured: { from: at, to: at },
     consistency: work.held.consistency,
     parent: held.parent,
     details: jsonOf(details),
     instructions: `# ${source}\n`,
   }
+}
+
+/** After its disks were captured while it was off, a guest is booting. */
+function guestState({ ran, mode }: Held): GuestState {
+  if (!ran) return 'off'
+  return mode === 'offline' ? 'booting' : 'running'
 }
 
 /** By method: the images lie in the stage, or in the backup's directory already, when this returns. */
