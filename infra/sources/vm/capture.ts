@@ -5,7 +5,7 @@ import type { SnapshotWork, Held as SourceHeld, Work } from '../source.ts'
 import { keepState } from './domain-state.ts'
 import { type Moment, quiesced } from './freeze.ts'
 import { type Held, jsonOf } from './held.ts'
-import { beginImages } from './images.ts'
+import { beginImages, prepareImages } from './images.ts'
 import { runningJob } from './job.ts'
 import type { Look } from './look.ts'
 import type { Options } from './options.ts'
@@ -44,13 +44,12 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   const plan = await planCapture(work, guest)
   await requireSpace(work, guest, plan)
   await refuseForeignJob(guest, stage)
-  await settle(guest, plan.history, plan.choice)
-  await makeStage(guest, stage)
+  await Promise.all([settle(guest, source, plan), makeStage(guest, stage)])
   const noted = noteOf(work, guest, plan)
   const capture = open(work, guest, noted, { look: plan.look, history: plan.history, stage })
   for (const warning of plan.choice.warnings) capture.warn(warning)
   await capture.remember({})
-  await keepState(work, guest, plan.look, stage)
+  await Promise.all([keepState(work, guest, plan.look, stage), prepareMethod(capture)])
   const { achieved, frozen, downtime = null } = await fix(capture)
   noted.consistency = { ...noted.consistency, achieved }
   await capture.remember({ frozen, downtime })
@@ -75,6 +74,11 @@ async function fix(capture: Capture): Promise<Moment> {
   }
 }
 
+/** By method: what can be done before the moment is. */
+async function prepareMethod(capture: Capture): Promise<void> {
+  if (capture.held.method === 'incremental' || capture.held.method === 'copy') await prepareImages(capture)
+}
+
 /** A running guest, frozen for the moment where it lets itself be. */
 export async function fixLive(capture: Capture): Promise<Moment> {
   const { guest, work, look, stage, warn } = capture
@@ -83,7 +87,7 @@ export async function fixLive(capture: Capture): Promise<Moment> {
 
 /** By method: how the images of the moment come to be. What it returns to is the moment. */
 export async function beginMethod(capture: Capture): Promise<void> {
-  await capture.remember({ at: new Date().toISOString() })
+  capture.held.at = new Date().toISOString()
   switch (capture.held.method) {
     case 'incremental':
     case 'copy':

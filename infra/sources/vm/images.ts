@@ -4,22 +4,35 @@ import { refusedWith } from '../../tools/virsh.ts'
 import type { Capture } from './capture.ts'
 import { deleteCheckpoints } from './checkpoints.ts'
 import type { Collecting } from './collect.ts'
-import { abortJob, awaitJob, beginJob } from './job.ts'
+import { abortJob, awaitJob, beginJob, writeJob } from './job.ts'
 import type { Releasing } from './release.ts'
 
 const LOST = /checkpoint inconsistent|missing or broken bitmap/
 
+/** Writes down the job, so that the guest is frozen for no longer than it takes to begin it. */
+export async function prepareImages({ guest, held, stage, look }: Capture): Promise<void> {
+  const disks = held.disks.map(({ target, staged = join(stage, target), parent }) => ({
+    target,
+    image: staged,
+    since: (parent && held.parent) || undefined,
+    followed: look.disks.some(disk => disk.target === target && disk.tracks),
+  }))
+  await writeJob({ guest, stage, checkpoint: held.checkpoint ?? undefined, disks })
+}
+
 /** Begins the job for all disks at once. Where libvirt finds that a bitmap was lost, whole images instead. */
 export async function beginImages(capture: Capture): Promise<void> {
+  const { guest, stage, held, history } = capture
   try {
-    await begin(capture)
+    await beginJob(guest, stage, held.checkpoint !== null)
   } catch (error) {
-    if (!capture.held.parent || !refusedWith(error, LOST)) throw error
-    capture.warn(`a full backup, not an increment: the checkpoint of ${capture.held.parent} is broken (was QEMU killed?)`)
-    await deleteCheckpoints(capture.guest, capture.history.ours)
-    const disks = capture.held.disks.map(({ parent: _, ...disk }) => disk)
-    await capture.remember({ parent: null, dirty: null, disks, why: `${capture.held.why}; full: the checkpoint is broken` })
-    await begin(capture)
+    if (!held.parent || !refusedWith(error, LOST)) throw error
+    capture.warn(`a full backup, not an increment: the checkpoint of ${held.parent} is broken (was QEMU killed?)`)
+    await deleteCheckpoints(guest, history.ours)
+    const disks = held.disks.map(({ parent: _, ...disk }) => disk)
+    await capture.remember({ parent: null, dirty: null, disks, why: `${held.why}; full: the checkpoint is broken` })
+    await prepareImages(capture)
+    await beginJob(guest, stage, true)
   }
 }
 
@@ -31,14 +44,4 @@ export async function collectImages({ guest, held, progress }: Collecting): Prom
 /** Ends the job where it still runs. */
 export async function releaseImages({ guest, held }: Releasing): Promise<void> {
   if (held.stage) await abortJob(guest, held.stage)
-}
-
-async function begin({ guest, held, stage, look }: Capture): Promise<void> {
-  const disks = held.disks.map(({ target, staged = join(stage, target), parent }) => ({
-    target,
-    image: staged,
-    since: (parent && held.parent) || undefined,
-    followed: look.disks.some(disk => disk.target === target && disk.tracks),
-  }))
-  await beginJob({ guest, stage, checkpoint: held.checkpoint ?? undefined, disks })
 }

@@ -6,6 +6,8 @@ import { ask, askUnless, type Guest } from '../../tools/guest.ts'
 import type { Progress } from '../source.ts'
 
 const NO_JOB = /no domain backup job present|domain is not running/
+const BACKUP = 'backup.xml'
+const CHECKPOINT = 'checkpoint.xml'
 const OFTEN = 50
 const SELDOM = 1000
 
@@ -27,14 +29,17 @@ export interface Job {
   disks: readonly JobDisk[]
 }
 
-/** Begins it: the moment is fixed when this returns. */
-export async function beginJob(job: Job): Promise<void> {
-  const { guest, stage, checkpoint } = job
-  const [backupXml, checkpointXml] = [join(stage, 'backup.xml'), join(stage, 'checkpoint.xml')]
-  await guest.host.write(backupXml, backupText(job))
-  if (checkpoint) await guest.host.write(checkpointXml, checkpointText(job, checkpoint))
-  const noting = checkpoint ? [`--checkpointxml=${checkpointXml}`] : []
-  await ask(guest, 'backup-begin', `--backupxml=${backupXml}`, ...noting)
+/** Writes down what the job is to do. */
+export async function writeJob(job: Job): Promise<void> {
+  const { host } = job.guest
+  await host.write(join(job.stage, BACKUP), backupText(job))
+  if (job.checkpoint) await host.write(join(job.stage, CHECKPOINT), checkpointText(job, job.checkpoint))
+}
+
+/** Begins what was written down: the moment is fixed when this returns. */
+export async function beginJob(guest: Guest, stage: string, checkpoint: boolean): Promise<void> {
+  const noting = checkpoint ? [`--checkpointxml=${join(stage, CHECKPOINT)}`] : []
+  await ask(guest, 'backup-begin', `--backupxml=${join(stage, BACKUP)}`, ...noting)
 }
 
 /** The job that runs: `ours` writes into the stage, `foreign` is somebody else's, undefined: none. */

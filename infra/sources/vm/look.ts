@@ -14,6 +14,8 @@ export interface Disk extends DomainDisk {
   allocated: number
   /** It can hold the bitmaps that increments need: qcow2 version 3. */
   tracks: boolean
+  /** Names of the bitmaps that are stored in it. */
+  bitmaps: string[]
 }
 
 export interface Look {
@@ -95,8 +97,9 @@ async function lookAtDisk(guest: Guest, disk: DomainDisk, sizes: Map<string, Siz
     })
   const [top, ...below] = await imageChain(guest.host, source, { shared: true })
   const allocated = below.reduce((sum, image) => sum + image.allocated, size.allocated)
+  const bitmaps = (top?.bitmaps ?? []).map(({ name }) => name)
   const tracks = disk.format === 'qcow2' && top?.compat !== '0.10'
-  return { ...disk, source, capacity: size.capacity, allocated: Math.min(allocated, size.capacity), tracks }
+  return { ...disk, source, capacity: size.capacity, allocated: Math.min(allocated, size.capacity), tracks, bitmaps }
 }
 
 interface Size {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { idPattern } from '../../manifest.ts'
 import type { Guest } from '../../tools/guest.ts'
 import type { Earlier, SnapshotWork } from '../source.ts'
-import { type Changes, changesSince, deleteCheckpoints, isOurs } from './checkpoints.ts'
+import { type Changes, changesSince, deleteBitmap, deleteCheckpoints, isOurs } from './checkpoints.ts'
 import type { Candidate, Choice } from './choose.ts'
 import { Details } from './details.ts'
 import type { Look } from './look.ts'
@@ -17,6 +17,12 @@ export interface History {
   /** Our checkpoints, parents first. */
   ours: string[]
   foreign: string[]
+}
+
+interface Settling {
+  look: Look
+  history: History
+  choice: Pick<Choice, 'parent'>
 }
 
 /** Looks through the earlier backups and at the checkpoints of those that have one. */
@@ -36,12 +42,19 @@ export async function readHistory(work: SnapshotWork<unknown>, guest: Guest, loo
   }
 }
 
-/** Deletes our checkpoints that are not the parent's: those that are newer are of backups that failed, those that are older are done with. */
-export async function settle(guest: Guest, { ours }: Pick<History, 'ours'>, { parent }: Pick<Choice, 'parent'>): Promise<void> {
+/**
+ * Deletes our checkpoints that are not the parent's: those that are newer are of backups that failed, those that are older are done
+ * with. And our bitmaps that no checkpoint names any more: a QEMU that was killed leaves them.
+ */
+export async function settle(guest: Guest, source: string, { look, history, choice }: Settling): Promise<void> {
   await deleteCheckpoints(
     guest,
-    ours.filter(name => name !== parent),
+    history.ours.filter(name => name !== choice.parent),
   )
+  if (!look.active) return
+  for (const { target, bitmaps } of look.disks)
+    for (const name of bitmaps.filter(name => isOurs(name, source) && !look.checkpoints.includes(name)))
+      await deleteBitmap(guest, target, name)
 }
 
 /** Undefined where it is no capture of a domain that this version knows. */
