@@ -115,7 +115,8 @@ async function write(
   await attempt('report.md', warnings, async () => {
     // Its source may have left the configuration meanwhile.
     const space = await host.space(dirname(dirname(backup.directory)))
-    const text = reportText({ backup, reported: { ...reported, warnings: warnings.summary() }, places, space })
+    const made = tools.kind(backup.manifest.kind)?.describe?.(backup.manifest) ?? []
+    const text = reportText({ backup, made, reported: { ...reported, warnings: warnings.summary() }, places, space })
     await attempt(`report.md in ${backup.directory}`, warnings, () => host.write(join(backup.directory, REPORT), text))
     await Promise.all(
       backup.copies.map(copy =>

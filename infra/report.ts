@@ -7,6 +7,8 @@ import { INSIDE } from './manifest.ts'
 
 export interface ReportParts {
   backup: Backup
+  /** How it was made, in the words of its kind. */
+  made?: readonly (readonly [name: string, value: string])[]
   reported: {
     outcome: string
     ended: string
@@ -27,7 +29,7 @@ const outcomes: Record<string, string> = {
 }
 
 /** Markdown that a person can read without Holdfast. */
-export function reportText({ backup, reported, places, space }: ReportParts): string {
+export function reportText({ backup, made = [], reported, places, space }: ReportParts): string {
   const { manifest } = backup
   return [
     `# Backup ${manifest.id}: ${outcomes[reported.outcome] ?? reported.outcome}`,
@@ -39,6 +41,7 @@ export function reportText({ backup, reported, places, space }: ReportParts): st
       ['size', prettyBytes(manifest.bytes)],
       ['consistency', `asked ${manifest.consistency.asked}, achieved ${manifest.consistency.achieved}`],
       ...(manifest.protects === false ? [['protects', INSIDE]] : []),
+      ...made,
       ['encryption', manifest.encryption ?? 'none'],
       ['parent', manifest.parent ?? 'none: complete by itself'],
       [
@@ -67,7 +70,7 @@ export function reportText({ backup, reported, places, space }: ReportParts): st
   ].join('\n\n')
 }
 
-function table(rows: string[][]): string {
+function table(rows: readonly (readonly string[])[]): string {
   return [
     '| | |',
     '|---|---|',

@@ -2,6 +2,7 @@
 import { HoldfastError } from './errors.ts'
 import { type Place, rootPlace } from './find.ts'
 import { type Backup, byAge } from './inventory.ts'
+import type { Manifest } from './manifest.ts'
 import { placesOf } from './places.ts'
 import { nextSlot } from './schedule.ts'
 import type { ProtectedSource, Tools } from './tools.ts'
@@ -18,6 +19,9 @@ export interface BackupSummary {
   warnings: number
   /** False: it lies inside its own source, and is lost with it. */
   protects: boolean
+  consistency: Manifest['consistency']
+  /** How it was made, in the words of its kind: rows of a name and a value. */
+  made: [name: string, value: string][]
 }
 
 export interface SourceStatus {
@@ -58,7 +62,7 @@ async function sourceStatus(
   const { name, config, host, hostConfig } = source
   const here = await lookInto(rootPlace(host, hostConfig.root, config.host), name)
   const { backups } = here
-  const good = summaryOf(newestGood(backups))
+  const good = summaryOf(tools, newestGood(backups))
   const there = good ? undefined : await inVaults(tools, source)
   const slots = config.plans.flatMap(plan => nextSlot(tools.plan(plan), config.host, now)?.getTime() ?? [])
   return {
@@ -67,7 +71,7 @@ async function sourceStatus(
     host: config.host,
     plans: config.plans,
     good: good ?? there?.good,
-    last: summaryOf(backups.at(-1)) ?? there?.good,
+    last: summaryOf(tools, backups.at(-1)) ?? there?.good,
     running,
     next: slots.length ? new Date(Math.min(...slots)).toISOString() : undefined,
     backups: backups.length,
@@ -85,7 +89,7 @@ async function inVaults(tools: Tools, { name, hostConfig }: ProtectedSource) {
     return backup ? [{ place, backup }] : []
   })
   const newest = copies.sort((a, b) => byAge(a.backup, b.backup)).at(-1)
-  const summary = summaryOf(newest?.backup)
+  const summary = summaryOf(tools, newest?.backup)
   const good = newest && summary ? { ...summary, vaults: [newest.place.name] } : undefined
   return { good, problems: looked.flatMap(({ problems }) => problems) }
 }
@@ -105,7 +109,7 @@ function newestGood(backups: readonly Backup[]): Backup | undefined {
   return backups.findLast(({ verified, failed, manifest }) => verified && !failed && manifest.protects !== false)
 }
 
-function summaryOf(backup: Backup | undefined): BackupSummary | undefined {
+function summaryOf(tools: Tools, backup: Backup | undefined): BackupSummary | undefined {
   if (!backup) return undefined
   const { manifest, directory, verified, failed, drills, copies } = backup
   return {
@@ -118,5 +122,7 @@ function summaryOf(backup: Backup | undefined): BackupSummary | undefined {
     vaults: copies.map(({ vault }) => vault),
     warnings: manifest.warnings.count,
     protects: manifest.protects !== false,
+    consistency: manifest.consistency,
+    made: tools.kind(manifest.kind)?.describe?.(manifest) ?? [],
   }
 }

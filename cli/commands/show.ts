@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type Found, type Located, locate } from '../../infra/find.ts'
 import { INSIDE } from '../../infra/manifest.ts'
+import { sourceOf } from '../../infra/sources/all.ts'
 import { idOf, outcomeOf } from '../entries.ts'
 import { moment, note, say, sayJson, sayTable, size } from '../print.ts'
 import { openWhere, type WhereOptions } from '../where.ts'
@@ -31,7 +32,8 @@ export function showCommand(program: Command): void {
 function documentOf({ copies }: Located) {
   const [{ backup }] = copies
   const places = copies.map(({ place, backup: { directory } }) => ({ place: place.name, directory }))
-  return { ...backup, outcome: outcomeOf(backup), places }
+  const made = sourceOf(backup.manifest.kind)?.describe?.(backup.manifest) ?? []
+  return { ...backup, made, outcome: outcomeOf(backup), places }
 }
 
 function print({ id, copies }: Located): void {
@@ -44,6 +46,7 @@ function print({ id, copies }: Located): void {
     ['data of', `${moment(manifest.captured.from)} to ${moment(manifest.captured.to)}`],
     ['size', size(manifest.bytes)],
     ['consistency', `asked ${manifest.consistency.asked}, achieved ${manifest.consistency.achieved}`],
+    ...(sourceOf(manifest.kind)?.describe?.(manifest) ?? []),
     ['plans', manifest.plans.join(', ') || '-'],
     ['parent', manifest.parent ?? '-'],
     ['encryption', manifest.encryption ?? 'none'],

@@ -33,6 +33,12 @@ export function statusCommand(program: Command): void {
 function print(sources: readonly SourceStatus[], running: boolean, absence: string): void {
   if (sources.length === 0) say('The configuration protects nothing yet.')
   else sayTable([['SOURCE', 'LAST GOOD', 'AGE', 'SIZE', 'VAULTS', 'NEXT', 'NOW'], ...sources.map(rowOf)])
+  const made = sources.flatMap(madeOf)
+  if (made.length) {
+    say()
+    sayTable(made)
+    say()
+  }
   for (const { source, good, last, problems } of sources) {
     if (last && last.id !== good?.id)
       note(`holdfast: ${source}: the newest backup, ${last.id}, is ${last.verified && !last.protects ? INSIDE : 'not verified'}`)
@@ -49,4 +55,12 @@ function goodOf(good: BackupSummary | undefined): string[] {
   if (!good) return ['none', '-', '-', '-']
   const warnings = good.warnings ? ` (${good.warnings} ${good.warnings === 1 ? 'warning' : 'warnings'})` : ''
   return [`${good.id}${warnings}`, away(good.at), size(good.bytes), good.vaults.join(', ') || '-']
+}
+
+/** Of kinds that are made in more ways than one: how the last good backup was. */
+function madeOf({ source, good }: SourceStatus): string[][] {
+  if (!good?.made.length) return []
+  const { asked, achieved } = good.consistency
+  const rows = [...good.made, ['consistency', `asked ${asked}, achieved ${achieved}`]]
+  return rows.map((row, index) => [index === 0 ? source : '', ...row])
 }

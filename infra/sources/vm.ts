@@ -1,15 +1,18 @@
 /** Virtual machines of libvirt and QEMU, captured while they run. */
-import { HoldfastError } from '../errors.ts'
 import { defineSource } from './source.ts'
 import { capture, inspect } from './vm/capture.ts'
 import { collect } from './vm/collect.ts'
 import { describe } from './vm/describe.ts'
 import { captures, discover } from './vm/discover.ts'
+import { partsOf } from './vm/goal.ts'
 import { Held } from './vm/held.ts'
+import { lifecycle } from './vm/lifecycle.ts'
 import { modes, Options } from './vm/options.ts'
 import { release } from './vm/release.ts'
+import { stage } from './vm/restore.ts'
 import { undoStage } from './vm/resume.ts'
 import { stageOf } from './vm/stage.ts'
+import { verify } from './vm/verify.ts'
 
 export const vm = defineSource<Options>({
   kind: 'vm',
@@ -34,11 +37,9 @@ export const vm = defineSource<Options>({
     await undoStage(work, stageOf(work.root, work.id))
   },
 
-  async verify() {
-    return []
-  },
-
-  async stage() {
-    throw new HoldfastError('restoring a domain is not there yet', { retryable: false })
-  },
+  verify,
+  stage,
+  lifecycle,
+  parts: partsOf,
+  chain: ({ fullEvery }) => fullEvery,
 })

@@ -35,7 +35,7 @@ export function captures(
 async function domainsOf(host: Host, uri: string, expected: boolean): Promise<Found[]> {
   try {
     const names = (await virsh({ host, uri }, ['list', '--all', '--name'])).split('\n').filter(name => name.trim() !== '')
-    return await Promise.all(names.map(domain => found({ host, uri, domain })))
+    return await Promise.all(names.sort().map(domain => found({ host, uri, domain })))
   } catch (error) {
     if (!expected && error instanceof HoldfastError && nobodyThere(error)) return []
     throw error
