@@ -3,16 +3,19 @@ import { HoldfastError } from '../../errors.ts'
 import type { Guest } from '../../tools/guest.ts'
 import type { SnapshotWork, Held as SourceHeld, Work } from '../source.ts'
 import { keepState } from './domain-state.ts'
+import { beginExternal } from './external.ts'
 import { type Moment, quiesced } from './freeze.ts'
 import { type Held, jsonOf } from './held.ts'
 import { beginImages, prepareImages } from './images.ts'
+import { fixInside } from './inside.ts'
 import { runningJob } from './job.ts'
 import type { Look } from './look.ts'
+import { fixOffline } from './offline.ts'
 import type { Options } from './options.ts'
 import { type History, settle } from './parents.ts'
 import { noteOf, planCapture, requireSpace } from './plan.ts'
 import { resumed, undoStage } from './resume.ts'
-import { makeStage, type Note, note, otherStages, stageOf } from './stage.ts'
+import { makeStage, type Note, note, noted, otherStages, stageOf } from './stage.ts'
 
 /** What every way of capture gets. */
 export interface Capture {
@@ -41,19 +44,22 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   const before = await resumed(work, guest, stage)
   if (before) return before
   for (const other of await otherStages(host, root, source, id)) await undoStage(work, other)
-  const plan = await planCapture(work, guest)
+  // Who was killed between a shutdown and a start has noted that the guest ran.
+  const stopped = (await noted(host, stage))?.held.stopped
+  const plan = await planCapture(work, guest, stopped !== undefined)
   await requireSpace(work, guest, plan)
   await refuseForeignJob(guest, stage)
   await Promise.all([settle(guest, source, plan), makeStage(guest, stage)])
-  const noted = noteOf(work, guest, plan)
-  const capture = open(work, guest, noted, { look: plan.look, history: plan.history, stage })
+  const begun = noteOf(work, guest, plan)
+  if (stopped) begun.held = { ...begun.held, ran: true, stopped }
+  const capture = open(work, guest, begun, { look: plan.look, history: plan.history, stage })
   for (const warning of plan.choice.warnings) capture.warn(warning)
   await capture.remember({})
-  await Promise.all([keepState(work, guest, plan.look, stage), prepareMethod(capture)])
+  await Promise.all([keepRunning(capture), prepareMethod(capture)])
   const { achieved, frozen, downtime = null } = await fix(capture)
-  noted.consistency = { ...noted.consistency, achieved }
+  begun.consistency = { ...begun.consistency, achieved }
   await capture.remember({ frozen, downtime })
-  return { held: jsonOf(noted.held), consistency: noted.consistency, expected: noted.expected, tools: noted.tools }
+  return { held: jsonOf(begun.held), consistency: begun.consistency, expected: begun.expected, tools: begun.tools }
 }
 
 /** The look that `check` takes. */
@@ -69,9 +75,15 @@ async function fix(capture: Capture): Promise<Moment> {
     case 'live':
       return await fixLive(capture)
     case 'offline':
+      return await fixOffline(capture)
     case 'snapshot':
-      throw new HoldfastError(`mode ${capture.held.mode} is not there yet`, { retryable: false })
+      return await fixInside(capture)
   }
+}
+
+/** Offline, what the domain has besides its disks is kept once it is off. */
+async function keepRunning({ work, guest, look, stage, held }: Capture): Promise<void> {
+  if (held.mode !== 'offline') await keepState(work, guest, look, stage)
 }
 
 /** By method: what can be done before the moment is. */
@@ -93,9 +105,11 @@ export async function beginMethod(capture: Capture): Promise<void> {
     case 'copy':
       return await beginImages(capture)
     case 'external':
+      return await beginExternal(capture)
     case 'internal':
     case 'convert':
-      throw new HoldfastError(`method ${capture.held.method} is not there yet`, { retryable: false })
+      // Nothing has to begin: it is there already, or is copied as it lies.
+      return
   }
 }
 

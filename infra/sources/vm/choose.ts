@@ -34,6 +34,8 @@ export interface Situation {
   disks: readonly KnownDisk[]
   /** Checkpoints that are not ours. */
   foreign: readonly string[]
+  /** All that are inside its disks, ours too. */
+  snapshots: readonly string[]
   /** Oldest first. */
   candidates: readonly Candidate[]
   now: Date
@@ -54,6 +56,8 @@ export interface Choice {
 export function choose(situation: Situation): Choice {
   const mode = modeOf(situation)
   if (mode.mode === 'snapshot') return { ...mode, method: 'internal', parent: null, increments: [], warnings: [] }
+  if (mode.mode === 'offline' && !situation.active)
+    return { ...mode, method: 'convert', why: `${mode.why}, and stays off`, parent: null, increments: [], warnings: [] }
   const method = methodOf(situation)
   const why = `${mode.why}; ${method.why}`
   const whole = { mode: mode.mode, method: method.method, why, parent: null, increments: [], warnings: method.warnings }
@@ -68,7 +72,7 @@ function modeOf({ options, asked, active }: Situation): Pick<Choice, 'mode' | 'w
   return { mode: wanted, why: `${wanted} is ${by}` }
 }
 
-function methodOf({ options, disks, foreign }: Situation): Pick<Choice, 'method' | 'why' | 'warnings'> {
+function methodOf({ options, disks, foreign, snapshots }: Situation): Pick<Choice, 'method' | 'why' | 'warnings'> {
   const { method } = options
   const able = disks.some(({ tracks }) => tracks)
   const untracked = disks.filter(({ tracks }) => !tracks).map(({ target, format }) => `${target} (${format})`)
@@ -83,6 +87,11 @@ function methodOf({ options, disks, foreign }: Situation): Pick<Choice, 'method'
     const why = `it has checkpoints that are not ours (${foreign.join(', ')})`
     const advice = 'if nobody needs them, virsh checkpoint-delete lets increments begin'
     return { method: 'copy', why, warnings: [`every disk is copied whole: ${why}; ${advice}`] }
+  }
+  if (snapshots.length) {
+    // Going back to one changes the disks, and no bitmap knows of it; newer libvirt forbids it for that.
+    const why = `it has snapshots (${snapshots.join(', ')}), and after going back to one nobody knows what changed`
+    return { method: 'copy', why, warnings: [`every disk is copied whole: ${why}; virsh snapshot-delete lets increments begin`] }
   }
   const whole = untracked.length ? `; ${untracked.join(', ')} whole each time` : ''
   return {

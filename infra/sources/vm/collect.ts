@@ -1,13 +1,14 @@
 /** Export: waits for the images, chains each to its parent's, and puts them with the domain's state into the backup. */
 import { dirname, join, relative } from 'node:path'
-import { HoldfastError } from '../../errors.ts'
 import { describeDomain } from '../../tools/domain-xml.ts'
 import type { Guest } from '../../tools/guest.ts'
 import { ownership } from '../../tools/ownership.ts'
 import { setBacking } from '../../tools/qemu-img.ts'
 import type { Captured, CaptureWork, Progress } from '../source.ts'
+import { collectClosed } from './convert.ts'
 import type { Details, Image } from './details.ts'
 import { nvramName, tpmName, tpmSource, xmlName } from './domain-state.ts'
+import { collectOverlays } from './external.ts'
 import { Held, type HeldDisk, jsonOf } from './held.ts'
 import { collectImages } from './images.ts'
 import type { Options } from './options.ts'
@@ -59,6 +60,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     captured: { from: at, to: at },
     consistency: work.held.consistency,
     parent: held.parent,
+    ...(held.method === 'internal' && { protects: false }),
     details: jsonOf(details),
     instructions: `# ${source}\n`,
   }
@@ -72,14 +74,17 @@ function guestState({ ran, mode }: Held): GuestState {
 
 /** By method: the images lie in the stage, or in the backup's directory already, when this returns. */
 async function collectMethod(collecting: Collecting): Promise<void> {
-  switch (collecting.held.method) {
+  const { work, guest, held, progress } = collecting
+  switch (held.method) {
     case 'incremental':
     case 'copy':
       return await collectImages(collecting)
     case 'external':
-    case 'internal':
+      return await collectOverlays(guest, work.id, held.disks, { ...work, progress })
     case 'convert':
-      throw new HoldfastError(`method ${collecting.held.method} is not there yet`, { retryable: false })
+      return await collectClosed(guest, held.disks, { ...work, progress })
+    case 'internal':
+      return
   }
 }
 

@@ -5,6 +5,7 @@ import type { Guest } from '../../tools/guest.ts'
 import type { SnapshotWork } from '../source.ts'
 import { type Choice, choose } from './choose.ts'
 import type { HeldDisk } from './held.ts'
+import { refuseInside } from './inside.ts'
 import { type Disk, type Look, look } from './look.ts'
 import { modes, type Options } from './options.ts'
 import { type History, readHistory } from './parents.ts'
@@ -26,24 +27,27 @@ export function imageName(source: string, target: string, format = 'qcow2'): str
   return `${source}_${target}.${format}`
 }
 
-export async function planCapture(work: SnapshotWork<Options>, guest: Guest): Promise<Plan> {
+/** `ran`: it is off because we shut it down for this. */
+export async function planCapture(work: SnapshotWork<Options>, guest: Guest, ran = false): Promise<Plan> {
   const found = await look(guest, work.options.excludeDisks)
   const history = await readHistory(work, guest, found)
   const { foreign, candidates } = history
   const choice = choose({
     options: work.options,
     asked: modes.find(mode => mode === work.mode),
-    active: found.active,
+    active: found.active || ran,
     uuid: found.description.uuid,
     disks: found.disks,
     foreign,
+    snapshots: found.snapshots,
     candidates,
     now: new Date(),
   })
   const changed = new Map(choice.increments.map(target => [target, changedOf(history, choice.parent, target)]))
   const sizes = found.disks.map(({ target, allocated }) => changed.get(target) ?? allocated)
   const expected = choice.method === 'internal' ? 0 : sizes.reduce((sum, bytes) => sum + bytes, 0)
-  const disks = found.disks.map(disk => heldDisk(work, disk, history, choice))
+  if (choice.method === 'internal') refuseInside(guest, found, foreign)
+  const disks = choice.method === 'internal' ? [] : found.disks.map(disk => heldDisk(work, disk, history, choice))
   return { look: found, history, choice, disks, expected, dirty: choice.parent === null ? null : sumOf([...changed.values()]) }
 }
 

@@ -1,32 +1,46 @@
 /** Release: the guest runs as before, thawed, without a job of ours; the stage is gone. May run any number of times. */
-import { basename, dirname, join } from 'node:path'
-import type { Host } from '../../hosts/host.ts'
-import { directoryName, MANIFEST, parseBackupId } from '../../layout.ts'
+import { dirname } from 'node:path'
 import type { Guest } from '../../tools/guest.ts'
 import type { Work } from '../source.ts'
 import { deleteCheckpoint } from './checkpoints.ts'
+import { releaseOverlays } from './external.ts'
 import { thaw } from './freeze.ts'
 import type { Held } from './held.ts'
 import { releaseImages } from './images.ts'
+import { removeInside } from './inside.ts'
+import { isKept } from './kept.ts'
+import { startAgain } from './offline.ts'
+import { idOfStage } from './stage.ts'
 
 /** What every way of release gets. */
 export interface Releasing {
   guest: Guest
   held: Held
+  /** The backup's. */
+  id: string
+  signal: AbortSignal
   /** The backup is there: what later backups build on stays. */
   kept: boolean
   warn(message: string): void
 }
 
 /** The release verb. A domain that is gone holds nothing. */
-export async function release(work: Pick<Work<unknown>, 'host' | 'signal' | 'warn'> & { held: Held }): Promise<void> {
-  const { host, held, signal, warn } = work
-  const guest: Guest = { host, uri: held.uri, domain: held.domain, signal }
-  const releasing: Releasing = { guest, held, kept: await isKept(host, held), warn }
-  if (held.stage) await thaw(guest, held.stage)
-  await releaseMethod(releasing)
-  await releaseMode(releasing)
+export async function release(work: Undoing & { held: Held }): Promise<void> {
+  const { held, host } = work
+  await undo(work)
+  if (held.stopped) await startAgain({ ...held, host, signal: work.signal }, held.stopped)
   if (held.stage) await host.remove(held.stage)
+}
+
+type Undoing = Pick<Work<unknown>, 'host' | 'signal' | 'warn'>
+
+/** The same, but a guest that was shut down stays as it is, and so does the stage: for another try. */
+export async function undo({ host, held, signal, warn }: Undoing & { held: Held }): Promise<void> {
+  const guest: Guest = { host, uri: held.uri, domain: held.domain, signal }
+  const id = held.stage ? idOfStage(held.stage) : ''
+  const kept = held.stage !== null && (await isKept(host, dirname(held.stage), id))
+  if (held.stage) await thaw(guest, held.stage)
+  await releaseMethod({ guest, held, id, kept, signal, warn })
 }
 
 /** By method: nothing of the capture goes on. */
@@ -39,30 +53,11 @@ async function releaseMethod(releasing: Releasing): Promise<void> {
       if (!kept && held.checkpoint) await deleteCheckpoint(guest, held.checkpoint)
       return
     case 'external':
+      return await releaseOverlays(guest, releasing.id, { ...releasing, disks: held.disks })
     case 'internal':
+      if (!kept) await removeInside(guest, releasing.id)
+      return
     case 'convert':
       return
   }
-}
-
-/** By mode: a guest that ran runs. */
-async function releaseMode({ held }: Releasing): Promise<void> {
-  switch (held.mode) {
-    case 'live':
-    case 'offline':
-    case 'snapshot':
-      return
-  }
-}
-
-/** Whether the backup was finished: a checkpoint of one that was not is nobody's parent. */
-async function isKept(host: Host, { stage }: Held): Promise<boolean> {
-  if (!stage) return false
-  const id = basename(stage).replace(/^\.vm-/, '')
-  const root = dirname(stage)
-  // The day is the plan's: at most one off the id's own.
-  const at = parseBackupId(id)?.at.getTime() ?? 0
-  const days = [-1, 0, 1].map(offset => new Date(at + offset * 86_400_000).toISOString().slice(0, 10))
-  const found = await Promise.all(days.map(day => host.stat(join(root, day, directoryName({ id, day }), MANIFEST))))
-  return found.some(Boolean)
 }

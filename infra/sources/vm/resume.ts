@@ -5,16 +5,20 @@ import type { SnapshotWork, Held as SourceHeld, Work } from '../source.ts'
 import { thaw } from './freeze.ts'
 import { jsonOf } from './held.ts'
 import { endedWell, runningJob } from './job.ts'
-import { release } from './release.ts'
+import { startAgain } from './offline.ts'
+import { release, undo } from './release.ts'
 import { type Note, noted } from './stage.ts'
 
 /** What an earlier try fixed; undefined where there was none, or where what it left is undone now. */
 export async function resumed(work: SnapshotWork<unknown>, guest: Guest, stage: string): Promise<SourceHeld | undefined> {
   const found = await noted(work.host, stage)
   if (!found || !(await isFixed(guest, found, stage))) {
-    await undoStage(work, stage)
+    // A guest that was shut down for this need not boot in between.
+    if (found?.held.stopped) await undo({ ...work, held: found.held })
+    else await undoStage(work, stage)
     return undefined
   }
+  if (found.held.stopped) await startAgain(guest, undefined)
   const thawed = await thaw(guest, stage)
   for (const warning of found.warnings) work.warn(warning)
   const { held, consistency, expected, tools } = found
@@ -23,7 +27,7 @@ export async function resumed(work: SnapshotWork<unknown>, guest: Guest, stage: 
     held: jsonOf(held),
     expected,
     tools,
-    consistency: thawed > 0 ? { ...consistency, achieved: 'filesystem' } : consistency,
+    consistency: thawed > 0 || found.held.stopped ? { ...consistency, achieved: 'filesystem' } : consistency,
   }
 }
 

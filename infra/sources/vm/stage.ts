@@ -1,5 +1,5 @@
 /** The directory below the root in which QEMU writes a backup's images, and in which is noted what has to be undone. */
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { HoldfastError } from '../../errors.ts'
 import type { Host } from '../../hosts/host.ts'
@@ -25,6 +25,11 @@ export type Note = z.infer<typeof Note>
 /** `<root>/.vm-zeus-20261121T020000Z` */
 export function stageOf(root: string, id: string): string {
   return join(root, `${PREFIX}${id}`)
+}
+
+/** The id of the backup whose stage it is. */
+export function idOfStage(stage: string): string {
+  return basename(stage).slice(PREFIX.length)
 }
 
 /** The stages of a source's other backups: whoever made them was killed. */
@@ -62,7 +67,7 @@ export async function loginOf(host: Host): Promise<string> {
 }
 
 /** The user and group that QEMU works as, `64055:64055`; undefined where libvirt does not change them. */
-async function qemuOwner(guest: Guest): Promise<string | undefined> {
+export async function qemuOwner(guest: Guest): Promise<string | undefined> {
   const text = await virsh(guest, ['capabilities'])
   return /<model>dac<\/model>[\s\S]*?<baselabel[^>]*>\+?(\d+):\+?(\d+)<\/baselabel>/.exec(text)?.slice(1, 3).join(':')
 }
