@@ -4,6 +4,7 @@ import { capture, inspect } from './vm/capture.ts'
 import { collect } from './vm/collect.ts'
 import { describe } from './vm/describe.ts'
 import { captures, discover } from './vm/discover.ts'
+import { drill, endDrill } from './vm/drill.ts'
 import { partsOf } from './vm/goal.ts'
 import { Held } from './vm/held.ts'
 import { lifecycle } from './vm/lifecycle.ts'
@@ -28,6 +29,8 @@ export const vm = defineSource<Options>({
   snapshot: capture,
   inspect,
   export: collect,
+  drill,
+  endDrill,
 
   async release(work) {
     await release({ ...work, held: Held.parse(work.held) })

@@ -11,6 +11,7 @@ import { nvramName, tpmName, tpmSource, xmlName } from './domain-state.ts'
 import { collectOverlays } from './external.ts'
 import { Held, type HeldDisk, jsonOf } from './held.ts'
 import { collectImages } from './images.ts'
+import { instructions } from './instructions.ts'
 import type { Options } from './options.ts'
 import { loginOf } from './stage.ts'
 import { fetchWorkspace, type GuestState } from './workspace.ts'
@@ -62,7 +63,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     parent: held.parent,
     ...(held.method === 'internal' && { protects: false }),
     details: jsonOf(details),
-    instructions: `# ${source}\n`,
+    instructions: instructions({ source, id: work.id, parent: held.parent, details }),
   }
 }
 

@@ -16,7 +16,7 @@ const KeyFile = z
   .string()
   .regex(/^(\/|~\/)[^\p{Cc}"%$\\]+$/u, 'expected an absolute path, or one below ~/, without quotes, % and $')
 
-const Workspace = z
+export const Workspace = z
   .strictObject({
     address: Address.describe('Where the guest answers by SSH.'),
     user: z

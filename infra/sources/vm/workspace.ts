@@ -90,7 +90,7 @@ async function fetch(work: FetchWork, workspace: Workspace, file: string, until:
   }
 }
 
-async function loginOf(host: Host, { identity, knownHosts, ...login }: Workspace): Promise<Login> {
+export async function loginOf(host: Host, { identity, knownHosts, ...login }: Workspace): Promise<Login> {
   const file = async (path: string | undefined) => (path === undefined ? undefined : await host.resolve(path))
   return { ...login, identity: await file(identity), knownHosts: await file(knownHosts) }
 }

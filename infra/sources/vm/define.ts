@@ -1,0 +1,59 @@
+/** Tells libvirt what a domain is. */
+import { join } from 'node:path'
+import { child, children, domainText, parseDomain, rootOf } from '../../tools/domain-xml.ts'
+import { ask, type Guest } from '../../tools/guest.ts'
+import { virsh } from '../../tools/virsh.ts'
+import type { RestoreWork } from '../source.ts'
+import type { Details } from './details.ts'
+import { existing } from './find-domain.ts'
+import { originalsOf } from './goal.ts'
+import { withDisks } from './rename.ts'
+
+type Work = RestoreWork<unknown>
+
+/** The XML of the backup. */
+export async function xmlOfBackup({ host, directory }: Work, { xml }: Details): Promise<string> {
+  return Buffer.from(await host.read(join(await host.resolve(directory), xml))).toString('utf8')
+}
+
+/** The same for the restored disks, which stand on nothing, and with the passwords that the domain has now. */
+export async function definitionOf(work: Work, details: Details, now: string | null): Promise<string> {
+  const xml = withDisks(
+    await xmlOfBackup(work, details),
+    originalsOf(details.images).map(({ image, path, format }) => ({ target: image.target, path, format })),
+  )
+  return now === null ? xml : withPasswords(xml, now)
+}
+
+/** A screen must not be open to everybody because the backup knows no secrets. Pure. */
+export function withPasswords(xml: string, now: string): string {
+  const document = parseDomain(xml)
+  const [screens, before] = [screensOf(document), screensOf(parseDomain(now))]
+  for (const screen of screens) {
+    const same = before.find(other => other.getAttribute('type') === screen.getAttribute('type') && other.getAttribute('passwd'))
+    for (const name of ['passwd', 'passwdValidTo', 'connected']) {
+      const value = same?.getAttribute(name)
+      if (value && !screen.getAttribute(name)) screen.setAttribute(name, value)
+    }
+  }
+  return domainText(document)
+}
+
+function screensOf(document: ReturnType<typeof parseDomain>) {
+  const devices = child(rootOf(document), 'devices')
+  return devices ? children(devices, 'graphics') : []
+}
+
+/** A second time changes nothing. */
+export async function define({ host, scratch }: Work, guest: Guest, xml: string): Promise<void> {
+  const file = join(scratch, 'domain.xml')
+  await host.makeDirectory(scratch)
+  await host.write(file, xml)
+  await virsh(guest, ['define', `--file=${file}`])
+}
+
+/** Its disks, its UEFI variables and the state of its TPM stay: those who made them take them away. */
+export async function undefine(guest: Guest): Promise<void> {
+  if (await existing(guest))
+    await ask(guest, 'undefine', '--keep-nvram', '--checkpoints-metadata', '--snapshots-metadata', '--managed-save')
+}

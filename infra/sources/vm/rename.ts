@@ -1,0 +1,177 @@
+/** A domain's XML for a copy beside the original: nothing that must be one of a kind is shared. Pure. */
+import { createHash } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
+import {
+  child,
+  children,
+  type DomainDocument,
+  diskElements,
+  domainText,
+  parseDomain,
+  rootOf,
+  textOf,
+} from '../../tools/domain-xml.ts'
+
+type Element = ReturnType<typeof rootOf>
+
+/** Where a disk of the copy lies. */
+export interface NewDisk {
+  target: string
+  path: string
+  format: string
+}
+
+export interface Renaming {
+  name: string
+  /** The same seed makes the same UUID and MACs: a restore may be done twice. */
+  seed: string
+  disks: readonly NewDisk[]
+  /** The copy's own UEFI variables; undefined: libvirt makes new ones. */
+  nvram: string | undefined
+}
+
+export interface Renamed {
+  xml: string
+  uuid: string
+  /** Targets of disks that the copy does without: they are not in the backup, and the original uses them. */
+  leftOut: string[]
+}
+
+export function rename(xml: string, { name, seed, disks, nvram }: Renaming): Renamed {
+  const document = parseDomain(xml)
+  const root = rootOf(document)
+  const old = textOf(root, 'name') ?? ''
+  const uuid = uuidOf(`${seed} uuid`)
+  setText(document, root, 'name', name)
+  setText(document, root, 'uuid', uuid)
+  for (const id of children(root, 'genid')) id.textContent = uuidOf(`${seed} genid`)
+  renameSystem(root, uuid)
+  const leftOut = placeDisks(document, root, disks)
+  for (const os of children(root, 'os')) placeVariables(os, nvram)
+  for (const devices of children(root, 'devices')) {
+    for (const [index, card] of children(devices, 'interface').entries()) renumber(document, card, `${seed} ${index}`)
+    for (const kind of ['serial', 'console', 'parallel', 'channel'])
+      for (const port of children(devices, kind)) move(port, old, name)
+    for (const screen of children(devices, 'graphics')) freeScreen(screen)
+  }
+  return { xml: domainText(document), uuid, leftOut }
+}
+
+/** The XML with its disks at other places, each whole: what an image built on there is in it now. */
+export function withDisks(xml: string, disks: readonly NewDisk[]): string {
+  const document = parseDomain(xml)
+  for (const element of diskElements(rootOf(document))) {
+    const disk = disks.find(({ target }) => target === targetOf(element))
+    if (disk) placeDisk(document, element, disk)
+  }
+  return domainText(document)
+}
+
+/** 52:54:00 is QEMU's own prefix. */
+export function macOf(seed: string): string {
+  const [a, b, c] = [0, 2, 4].map(at => digest(seed).slice(at, at + 2))
+  return `52:54:00:${a}:${b}:${c}`
+}
+
+/** Version 4 in form; made from the seed. */
+export function uuidOf(seed: string): string {
+  const hex = digest(seed)
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 3) | 8).toString(16)
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `${variant}${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  )
+}
+
+function placeDisks(document: DomainDocument, root: Element, disks: readonly NewDisk[]): string[] {
+  const leftOut: string[] = []
+  for (const element of diskElements(root)) {
+    const disk = disks.find(({ target }) => target === targetOf(element))
+    if (disk) placeDisk(document, element, disk)
+    else if (!child(element, 'readonly') && !child(element, 'shareable')) {
+      leftOut.push(targetOf(element))
+      element.parentNode?.removeChild(element)
+    }
+  }
+  return leftOut
+}
+
+function placeDisk(document: DomainDocument, element: Element, { path, format }: NewDisk): void {
+  element.setAttribute('type', 'file')
+  for (const backing of children(element, 'backingStore')) element.removeChild(backing)
+  for (const source of children(element, 'source')) {
+    for (const attribute of [...source.attributes]) source.removeAttribute(attribute.name)
+    source.setAttribute('file', path)
+  }
+  const driver = child(element, 'driver') ?? addFirst(document, element, 'driver')
+  if (!driver.getAttribute('name')) driver.setAttribute('name', 'qemu')
+  driver.setAttribute('type', format)
+}
+
+function placeVariables(os: Element, path: string | undefined): void {
+  for (const nvram of children(os, 'nvram')) {
+    if (path === undefined) os.removeChild(nvram)
+    else nvram.textContent = path
+  }
+}
+
+/** libvirt refuses a UUID in the BIOS that is another than the domain's. */
+function renameSystem(root: Element, uuid: string): void {
+  for (const info of children(root, 'sysinfo'))
+    for (const system of children(info, 'system'))
+      for (const entry of children(system, 'entry')) if (entry.getAttribute('name') === 'uuid') entry.textContent = uuid
+}
+
+function renumber(document: DomainDocument, card: Element, seed: string): void {
+  const mac = child(card, 'mac') ?? addFirst(document, card, 'mac')
+  mac.setAttribute('address', macOf(seed))
+  // Names of host devices are one of a kind too; libvirt finds free ones.
+  for (const target of children(card, 'target')) card.removeChild(target)
+}
+
+/** Files and sockets that two domains cannot write to at once. */
+function move(port: Element, old: string, name: string): void {
+  for (const tag of ['source', 'log']) {
+    for (const element of children(port, tag)) {
+      const attribute = tag === 'log' ? 'file' : 'path'
+      const path = element.getAttribute(attribute)
+      if (path === null || path === '') continue
+      if (tag === 'source' && port.getAttribute('type') === 'unix') port.removeChild(element)
+      else if (tag === 'log' || port.getAttribute('type') === 'file') element.setAttribute(attribute, pathFor(path, old, name))
+    }
+  }
+}
+
+function freeScreen(screen: Element): void {
+  screen.removeAttribute('socket')
+  if (screen.getAttribute('port')) {
+    screen.setAttribute('port', '-1')
+    screen.setAttribute('autoport', 'yes')
+  }
+  for (const listen of children(screen, 'listen')) listen.removeAttribute('socket')
+}
+
+/** `/var/log/zeus.console` → `/var/log/zeus-copy.console`; without the name in it, the new name comes first. */
+export function pathFor(path: string, old: string, name: string): string {
+  const file = basename(path)
+  const renamed = file.startsWith(old) && old !== '' ? `${name}${file.slice(old.length)}` : `${name}_${file}`
+  return join(dirname(path), renamed)
+}
+
+function targetOf(disk: Element): string {
+  return child(disk, 'target')?.getAttribute('dev') ?? ''
+}
+
+function setText(document: DomainDocument, parent: Element, name: string, text: string): void {
+  const element = child(parent, name) ?? addFirst(document, parent, name)
+  element.textContent = text
+}
+
+function addFirst(document: DomainDocument, parent: Element, name: string): Element {
+  const element = document.createElement(name)
+  parent.insertBefore(element, parent.firstChild)
+  return element
+}
+
+function digest(seed: string): string {
+  return createHash('sha256').update(seed).digest('hex')
+}
