@@ -118,17 +118,13 @@ function onParent({ candidates, uuid, disks, options, now }: Situation, whole: C
     return full(`the last full is of ${parent.fullAt.toISOString()}`)
   const reasons = disks.filter(({ tracks }) => tracks).map(disk => ({ target: disk.target, why: reasonForWhole(disk, parent) }))
   const increments = reasons.filter(({ why }) => !why).map(({ target }) => target)
-  const warnings = reasons.flatMap(({ target, why }) => (why ? [`${target} is captured whole: ${why}`] : []))
+  const wholes = reasons.flatMap(({ target, why }) => (why ? [`${target} is captured whole: ${why}`] : []))
   const gone = parent.images.filter(({ target }) => !disks.some(disk => disk.target === target))
-  warnings.push(...gone.map(({ target }) => `${target} was in ${parent.id} and is no longer captured`))
-  if (!increments.length) return { ...full(warnings.join('; ')), warnings: [...whole.warnings, ...warnings] }
-  return {
-    ...whole,
-    why: `${whole.why}; on ${parent.id}`,
-    parent: parent.id,
-    increments,
-    warnings: [...whole.warnings, ...warnings],
-  }
+  const lost = gone.map(({ target }) => `${target} was in ${parent.id} and is no longer captured`)
+  const passed = newest === parent ? [] : [`it builds on ${parent.id}: ${reasonAgainst(newest)}`]
+  const warnings = [...whole.warnings, ...passed, ...wholes, ...lost]
+  if (!increments.length) return { ...full(wholes.join('; ')), warnings }
+  return { ...whole, why: `${whole.why}; on ${parent.id}`, parent: parent.id, increments, warnings }
 }
 
 function reasonAgainst({ id, fullAt, changed }: Candidate): string {

@@ -1,5 +1,5 @@
 /** Export: waits for the images, chains each to its parent's, and puts them with the domain's state into the backup. */
-import { dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { describeDomain } from '../../tools/domain-xml.ts'
 import type { Guest } from '../../tools/guest.ts'
 import { ownership } from '../../tools/ownership.ts'
@@ -33,7 +33,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   const state = held.stage ? await host.list(held.stage) : []
   const kept = [xmlName(source), nvramName(source), tpmName(source)].filter(name => state.some(found => found.name === name))
   await bring(work, held, [...kept, ...held.disks.filter(({ staged }) => staged).map(({ artifact }) => artifact)])
-  const images = await Promise.all(held.disks.map(disk => chained(work, held, disk)))
+  const images = await Promise.all(held.disks.map(disk => chained(work, disk)))
   const xml = Buffer.from(await host.read(join(directory, xmlName(source)))).toString('utf8')
   const { nvram, uuid } = describeDomain(xml)
   const { artifacts: fetched, ...workspace } = await fetchWorkspace(work, guestState(held))
@@ -105,10 +105,11 @@ async function bring(
 }
 
 /** Gives the image its parent by a relative path, so that a chain can be moved as a whole. */
-async function chained({ host, directory, signal }: CaptureWork<Options>, { stage }: Held, disk: HeldDisk): Promise<Image> {
+async function chained({ host, directory, signal }: CaptureWork<Options>, disk: HeldDisk): Promise<Image> {
   const { target, artifact, capacity, source, format } = disk
   const image = join(directory, artifact)
-  const parent = disk.parent && stage ? relative(directory, join(dirname(stage), disk.parent)) : null
+  // Always by way of the root: the backup can move to another day's directory of the same depth, as a vault's does.
+  const parent = disk.parent ? `../../${disk.parent}` : null
   if (artifact.endsWith('.qcow2')) await setBacking(host, image, parent ?? '')
   await host.run(['sync', '--', image], { signal })
   const file = await ownership(host, source)
