@@ -1,11 +1,13 @@
 /** Looks whether everything a configuration names is there: programs, sources, vaults. Changes nothing. */
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import { formatDuration } from '../infra/duration.ts'
 import { messageOf } from '../infra/errors.ts'
+import { bytesOf, mostNights } from '../infra/estimate.ts'
 import type { Host } from '../infra/hosts/host.ts'
 import { missingTools, type Program, packagesOf, thisMachine } from '../infra/install.ts'
 import { verifiedBackups } from '../infra/inventory.ts'
-import type { ProtectedSource } from '../infra/tools.ts'
+import type { ProtectedSource, Tools } from '../infra/tools.ts'
 import { size } from './print.ts'
 import type { Session } from './session.ts'
 
@@ -20,7 +22,7 @@ export interface Finding {
 /** Everything at once: one thing that is missing hides no other. */
 export async function inspect(session: Session): Promise<Finding[]> {
   const { configuration, tools } = session
-  const sources = await Promise.all(Object.keys(configuration.sources).map(name => lookAtSource(tools.source(name))))
+  const sources = await Promise.all(Object.keys(configuration.sources).map(name => lookAtSource(tools.source(name), tools)))
   const vaults = await Promise.all(Object.keys(configuration.vaults).map(name => lookAtVault(name, session)))
   const versions = new Map(
     sources.flatMap(({ host, tools }) =>
@@ -50,7 +52,10 @@ async function lookAtProgram(program: Program, host: Host): Promise<Finding> {
 }
 
 /** A snapshot that holds nothing is a look: is it there, readable, of its kind, and does it fit. Kinds whose snapshot holds something have a look of its own. */
-async function lookAtSource(source: ProtectedSource): Promise<{ finding: Finding; host: string; tools: Record<string, string> }> {
+async function lookAtSource(
+  source: ProtectedSource,
+  all: Tools,
+): Promise<{ finding: Finding; host: string; tools: Record<string, string> }> {
   const { name, driver, host, hostConfig, config } = source
   const what = `source ${name}`
   if (driver.release && !driver.inspect)
@@ -69,11 +74,28 @@ async function lookAtSource(source: ProtectedSource): Promise<{ finding: Finding
     const earlier = () => verifiedBackups(host, hostConfig.root, name)
     const warn = (message: string) => warnings.push(message)
     const { expected, tools } = await look({ ...work, mode: undefined, earlier, progress: () => {}, warn })
-    const found = [`${config.kind}, ${size(expected)}`, ...warnings].join('; ')
+    const found = [`${config.kind}, ${size(expected)}`, ...(await chainsOf(source, all)), ...warnings].join('; ')
     return { finding: good(what, found), host: host.name, tools }
   } catch (error) {
     return { finding: bad(what, error), host: host.name, tools: {} }
   }
+}
+
+/** How much more than they say the plans of a source keep, where its backups build on each other. */
+async function chainsOf({ name, driver, config, host, hostConfig }: ProtectedSource, tools: Tools): Promise<string[]> {
+  const length = driver.chain?.(config.options)
+  if (length === undefined) return []
+  const backups = await verifiedBackups(host, hostConfig.root, name)
+  const { free } = await host.space(hostConfig.root)
+  return config.plans.flatMap(plan => {
+    const most = mostNights(tools.plan(plan).keep, length)
+    if (!most) return []
+    const room = bytesOf(most, backups)
+    const bytes = room
+      ? `, about ${size(room.all)} (${most.chains} × ${size(room.full)} and increments of ${size(room.increment)}; ${size(free)} free)`
+      : ''
+    return [`${plan} may hold up to ${most.nights} nights, since a chain of ${formatDuration(length)} expires as a whole${bytes}`]
+  })
 }
 
 async function lookAtVault(name: string, { tools }: Session): Promise<Finding> {

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { events } from '../bus/events.ts'
 import { writeDocument } from '../infra/backups.ts'
 import { VerificationFailed } from '../infra/errors.ts'
+import type { Host } from '../infra/hosts/host.ts'
 import { FAILED, VERIFIED } from '../infra/layout.ts'
 import { prove } from '../infra/proof.ts'
+import { ChainDamaged, scrub } from '../infra/scrub.ts'
 import { defineFunction } from './define.ts'
 
 export default defineFunction({
@@ -18,7 +20,7 @@ export default defineFunction({
     const at = new Date().toISOString()
     const warn = (message: string) => context.log.warn(message)
     try {
-      const { checks } = await prove({
+      const { manifest: proven, checks: own } = await prove({
         host,
         directory,
         driver,
@@ -28,15 +30,15 @@ export default defineFunction({
         progress,
         warn,
       })
+      const checks = [...own, ...(await scrub(host, { manifest: proven, directory }, signal))]
       await host.remove(join(directory, FAILED))
       await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
       return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
     } catch (error) {
       // Only what the backup itself is guilty of: a missing tool says nothing about it, and prune believes what stands there.
-      if (error instanceof VerificationFailed && (await host.stat(directory))) {
-        await writeDocument(host, directory, FAILED, { at, error: error.message, ...(error.hint ? { hint: error.hint } : {}) })
-        // What a try before this one found counts no more.
-        await host.remove(join(directory, VERIFIED))
+      if (error instanceof VerificationFailed) {
+        const lost = error instanceof ChainDamaged ? error.lost.map(member => member.directory) : []
+        for (const place of [...lost.toReversed(), directory]) await noteFailure(host, place, error, at)
       }
       throw error
     }
@@ -45,3 +47,10 @@ export default defineFunction({
     await tools.source(backup.source).host.remove(join(backup.directory, VERIFIED))
   },
 })
+
+/** What a try before this one found counts no more. */
+async function noteFailure(host: Host, directory: string, { message, hint }: VerificationFailed, at: string): Promise<void> {
+  if (!(await host.stat(directory))) return
+  await writeDocument(host, directory, FAILED, { at, error: message, ...(hint ? { hint } : {}) })
+  await host.remove(join(directory, VERIFIED))
+}

@@ -1,4 +1,5 @@
 /** Decides and does what retention asks in one place: a host's root or a vault. */
+import { keepChains } from './chains.ts'
 import type { PlanConfig } from './config.ts'
 import type { Backup } from './inventory.ts'
 import { type Candidate, type Policy, retain } from './retention.ts'
@@ -20,7 +21,7 @@ export interface Decision {
   reasons: string[]
 }
 
-/** Each plan decides over its own backups; what one of them keeps stays, and so does what a kept one builds on. */
+/** Each plan decides over its own backups; what one of them keeps stays, and so does the chain that a kept one is part of. */
 export function decide(backups: readonly Backup[], rules: Rules, now: Date = new Date()): Decision[] {
   const reasons = new Map<string, string[]>(backups.map(({ manifest }) => [manifest.id, []]))
   for (const { name, policy, zone, mine } of policies(backups, rules)) {
@@ -35,7 +36,7 @@ export function decide(backups: readonly Backup[], rules: Rules, now: Date = new
       if (decision.keep) reasons.get(decision.id)?.push(...decision.reasons.map(reason => (name ? `${name}: ${reason}` : reason)))
     }
   }
-  keepParents(backups, reasons)
+  keepChains(backups, reasons)
   return backups.map(backup => {
     const why = [...new Set(reasons.get(backup.manifest.id) ?? [])]
     return { backup, keep: why.length > 0, reasons: why.length ? why : ['no rule keeps it'] }
@@ -85,15 +86,4 @@ function candidate(backup: Backup, { inProgress, missingIn }: Rules): Candidate 
 function lastPassed(drills: Backup['drills']): Date | undefined {
   const passed = drills.findLast(({ ok }) => ok)
   return passed && new Date(passed.at)
-}
-
-function keepParents(backups: readonly Backup[], reasons: Map<string, string[]>): void {
-  const parents = new Map(backups.map(({ manifest }) => [manifest.id, manifest.parent]))
-  for (const [id, why] of [...reasons]) {
-    if (!why.length) continue
-    for (let child = id, parent = parents.get(id); parent; child = parent, parent = parents.get(parent)) {
-      const known = reasons.get(parent)
-      if (known && !known.length) known.push(`parent of ${child}`)
-    }
-  }
 }

@@ -1,5 +1,6 @@
 /** Rotation of one source in every place: the host's own root and each vault, with reasons, for real or as a dry run. */
 import { endRemovals, removeBackup } from './backups.ts'
+import { childrenFirst } from './chains.ts'
 import { messageOf } from './errors.ts'
 import { type Backup, readInventory, type Unreadable } from './inventory.ts'
 import { vaultsOf } from './places.ts'
@@ -110,12 +111,17 @@ export async function rotate({
   } catch (error) {
     problems.push(`${place}: what an earlier prune began to remove is still there: ${messageOf(error)}`)
   }
-  for (const { backup, keep } of all) {
-    if (keep) continue
+  // What one that could not be removed builds on stays too.
+  const needed = new Set<string>()
+  for (const backup of childrenFirst(all.filter(({ keep }) => !keep).map(({ backup }) => backup))) {
+    const { id, parent } = backup.manifest
     try {
-      await remove(backup)
-      removed.push(backup.manifest.id)
+      if (!needed.has(id)) {
+        await remove(backup)
+        removed.push(id)
+      } else if (parent) needed.add(parent)
     } catch (error) {
+      if (parent) needed.add(parent)
       problems.push(`${place}: ${backup.manifest.id} was not removed: ${messageOf(error)}`)
     }
   }
