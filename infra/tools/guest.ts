@@ -21,6 +21,9 @@ export async function askUnless(
   return await virshUnless(guest, refusal, [command, `--domain=${guest.domain}`, ...args])
 }
 
+/** How virsh refuses what only a running domain can do: nothing of it is frozen and no job goes on then. */
+export const NOT_RUNNING = /domain is not running|failed to get domain|Domain not found/
+
 /** As libvirt says it: `running`, `paused`, `shut off`, `in shutdown`, `crashed`, `pmsuspended`, `idle`. */
 export async function stateOf(guest: Guest): Promise<string> {
   return await ask(guest, 'domstate')

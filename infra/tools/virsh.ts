@@ -1,5 +1,5 @@
 /** libvirt's own program, on one host and one connection. */
-import { CommandFailed, type ErrorDetails, InvalidInput } from '../errors.ts'
+import { CommandFailed, type ErrorDetails, InvalidInput, messageOf } from '../errors.ts'
 import type { Argv, Host, RunOptions } from '../hosts/host.ts'
 
 export interface Libvirt {
@@ -46,6 +46,13 @@ export async function virshUnless(libvirt: Libvirt, refusal: RegExp, args: reado
 export function refusedWith(error: unknown, refusal: RegExp): boolean {
   const failure = error instanceof InvalidInput ? error.cause : error
   return failure instanceof CommandFailed && refusal.test(failure.outcome.stderr)
+}
+
+/** Why virsh refused, in libvirt's own words on one line: `QEMU guest agent is not connected`. */
+export function reasonOf(error: unknown): string {
+  const failure = error instanceof InvalidInput ? error.cause : error
+  if (!(failure instanceof CommandFailed) || failure.outcome.timedOut) return messageOf(error).replaceAll('\n', ' ')
+  return lastLine(failure.outcome.stderr).replace(/^error: /, '') || messageOf(error)
 }
 
 async function run(libvirt: Libvirt, argv: Argv, options: RunOptions): Promise<string> {

@@ -1,12 +1,12 @@
 /** The checkpoints that Holdfast made in a domain: each is named after its backup, and no others are touched. */
 import { parseBackupId } from '../../layout.ts'
 import { child, children, parseXml, rootOf } from '../../tools/domain-xml.ts'
-import { ask, askUnless, type Guest } from '../../tools/guest.ts'
+import { ask, askUnless, type Guest, NOT_RUNNING } from '../../tools/guest.ts'
 import { refusedWith, virsh } from '../../tools/virsh.ts'
 
 const GONE = /no domain checkpoint with matching name/
 const BROKEN = /checkpoint inconsistent|missing or broken bitmap|[Bb]itmap .*(not found|does not exist|is inconsistent)/
-const OFF = /cannot delete checkpoint for inactive domain/
+const OFF = new RegExp(`cannot delete checkpoint for inactive domain|${NOT_RUNNING.source}`)
 
 /** Whether a checkpoint, a snapshot or a bitmap belongs to a backup of the source. */
 export function isOurs(name: string, source: string): boolean {

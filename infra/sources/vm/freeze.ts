@@ -2,14 +2,17 @@
 
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { HoldfastError, messageOf } from '../../errors.ts'
+import { HoldfastError } from '../../errors.ts'
 import type { Consistency } from '../../manifest.ts'
-import type { Guest } from '../../tools/guest.ts'
-import { refusedWith, talkingVirsh, virshCommand } from '../../tools/virsh.ts'
+import { type Guest, NOT_RUNNING } from '../../tools/guest.ts'
+import { reasonOf, refusedWith, talkingVirsh, virshCommand } from '../../tools/virsh.ts'
 import type { Options } from './options.ts'
 
 /** There while the guest may be frozen by us. */
 const MARKER = 'frozen'
+
+/** There is no agent that could have done it. */
+const NOBODY = /guest agent is not (connected|configured)/
 
 /** How often a thaw is tried again before release takes over. */
 const THAWS = 5
@@ -59,8 +62,9 @@ export async function quiesced(freezing: Freezing, act: () => Promise<void>): Pr
   const began = performance.now()
   const failure = await freeze(freezing)
   if (failure) {
-    await thaw(guest, freezing.stage).catch((error: unknown) => warn(`a thaw to be sure: ${messageOf(error)}`))
-    return await without(freezing, failure, act)
+    if (failure.certain) await guest.host.remove(join(freezing.stage, MARKER))
+    else await thaw(guest, freezing.stage, 1).catch((error: unknown) => warn(`it may be frozen for a while: ${reasonOf(error)}`))
+    return await without(freezing, failure.why, act)
   }
   let thawed = 0
   try {
@@ -77,7 +81,7 @@ export async function quiesced(freezing: Freezing, act: () => Promise<void>): Pr
 }
 
 /** Thaws where we may have frozen it; says how many file systems were still frozen. */
-export async function thaw(guest: Guest, stage: string): Promise<number> {
+export async function thaw(guest: Guest, stage: string, limit = THAWS): Promise<number> {
   const marker = join(stage, MARKER)
   if (!(await guest.host.stat(marker))) return 0
   for (let tries = 1; ; tries++) {
@@ -86,11 +90,11 @@ export async function thaw(guest: Guest, stage: string): Promise<number> {
       await guest.host.remove(marker)
       return Number(/Thawed (\d+)/.exec(said)?.[1] ?? 0)
     } catch (error) {
-      if (refusedWith(error, /domain is not running/)) {
+      if (refusedWith(error, NOT_RUNNING)) {
         await guest.host.remove(marker)
         return 0
       }
-      if (tries === THAWS) throw error
+      if (tries >= limit) throw error
       await wait(500 * tries, undefined, guest.signal && { signal: guest.signal })
     }
   }
@@ -110,14 +114,14 @@ async function without({ options, guest, warn }: Freezing, problem: string, act:
   return await unquiesced(act)
 }
 
-/** Undefined where it is frozen now; else why it is not. */
-async function freeze({ guest, options }: Freezing): Promise<string | undefined> {
+/** Undefined where it is frozen now; else why it is not, and whether that is certain. */
+async function freeze({ guest, options }: Freezing): Promise<{ why: string; certain: boolean } | undefined> {
   try {
     const said = await talkingVirsh(guest, ['domfsfreeze', `--domain=${guest.domain}`], { timeout: options.freezeLimit })
-    return /Froze 0\b/.test(said) ? 'the agent found no file system to freeze' : undefined
+    return /Froze 0\b/.test(said) ? { why: 'the agent found no file system to freeze', certain: true } : undefined
   } catch (error) {
     guest.signal?.throwIfAborted()
-    return messageOf(error)
+    return { why: reasonOf(error), certain: refusedWith(error, NOBODY) || refusedWith(error, NOT_RUNNING) }
   }
 }
 

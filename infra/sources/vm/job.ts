@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
-import { ask, askUnless, type Guest } from '../../tools/guest.ts'
+import { ask, askUnless, type Guest, NOT_RUNNING } from '../../tools/guest.ts'
 import type { Progress } from '../source.ts'
 
-const NO_JOB = /no domain backup job present|domain is not running/
+const NO_JOB = new RegExp(`no domain backup job present|${NOT_RUNNING.source}`)
 const BACKUP = 'backup.xml'
 const CHECKPOINT = 'checkpoint.xml'
 const OFTEN = 50
@@ -46,7 +46,7 @@ export async function beginJob(guest: Guest, stage: string, checkpoint: boolean)
 export async function runningJob(guest: Guest, stage: string): Promise<'ours' | 'foreign' | undefined> {
   const xml = await askUnless(guest, NO_JOB, 'backup-dumpxml')
   if (xml !== undefined) return xml.includes(`${escaped(stage)}/`) ? 'ours' : 'foreign'
-  const info = fieldsOf(await askUnless(guest, /domain is not running/, 'domjobinfo', '--rawstats'))
+  const info = fieldsOf(await askUnless(guest, NOT_RUNNING, 'domjobinfo', '--rawstats'))
   return info.operation !== undefined && info.success === undefined ? 'foreign' : undefined
 }
 
@@ -69,13 +69,13 @@ export async function endedWell(guest: Guest): Promise<boolean> {
 /** Ends a job of ours; its images are worth nothing then. */
 export async function abortJob(guest: Guest, stage: string): Promise<void> {
   for (let pause = OFTEN; (await runningJob(guest, stage)) === 'ours'; pause = Math.min(pause * 2, SELDOM)) {
-    await askUnless(guest, /no job is active|domain is not running/, 'domjobabort')
+    await askUnless(guest, new RegExp(`no job is active|${NOT_RUNNING.source}`), 'domjobabort')
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
 }
 
 async function lastJob(guest: Guest): Promise<Record<string, string | undefined>> {
-  return fieldsOf(await askUnless(guest, /domain is not running/, 'domjobinfo', '--completed', '--keep-completed', '--rawstats'))
+  return fieldsOf(await askUnless(guest, NOT_RUNNING, 'domjobinfo', '--completed', '--keep-completed', '--rawstats'))
 }
 
 function failureOf(guest: Guest, why: string, stage: string): HoldfastError {

@@ -58,6 +58,7 @@ export async function openScene({ guests: wanted, sources, directory, user = 'ro
       Object.entries(named).map(([name, options]) => [name, { kind: 'vm', options: optionsOf(libvirt, options) }]),
     ),
     plans: { nightly: { keep: { last: 20 } } },
+    concurrency: 2,
   })
   stack.defer(() => house.stop())
   const run = async ({ source = Object.keys(named)[0] ?? '', mode }: Asked = {}) => {
