@@ -116,6 +116,16 @@ export function textOf(parent: Element, name: string): string | undefined {
   return child(parent, name)?.textContent ?? undefined
 }
 
+/** Adds an element at the end. */
+export function append(parent: Element, name: string, attributes: Readonly<Record<string, string>> = {}): Element {
+  const document = parent.ownerDocument
+  if (!document) throw new HoldfastError('this element belongs to no domain XML', { retryable: false })
+  const element = document.createElement(name)
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
+  parent.appendChild(element)
+  return element
+}
+
 function isElement(node: { nodeType: number }): node is Element {
   return node.nodeType === 1
 }

@@ -127,6 +127,20 @@ export async function measureImage(
   return Measure.parse(JSON.parse(stdout)).required
 }
 
+export interface Layer {
+  image: string
+  base: string
+  /** Of `base`. */
+  format: string
+  capacity: number
+}
+
+/** Makes an empty qcow2 over another image, which has to be there. What lies at its path is written over. */
+export async function layOver(host: Host, { image, base, format, capacity }: Layer, signal?: AbortSignal): Promise<void> {
+  const argv = ['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', format, '-b', base, '--', image, String(capacity)] as const
+  await host.run(argv, withSignal(signal))
+}
+
 /** Removes a bitmap from an image that nobody has open. */
 export async function removeBitmap(host: Host, path: string, name: string): Promise<void> {
   await host.run(['qemu-img', 'bitmap', '--remove', '--', path, name])

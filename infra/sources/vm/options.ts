@@ -89,6 +89,7 @@ export const Options = z.strictObject({
     .min(1)
     .optional()
     .describe('A command with its arguments that a drill runs in the restored guest; it has to end with 0.'),
+  drillLimit: Duration.default(5 * 60_000).describe('How long a drilled guest may take until its agent answers. Default 5m.'),
 })
 export type Options = z.output<typeof Options>
 export type Workspace = z.output<typeof Workspace>

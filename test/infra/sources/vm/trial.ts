@@ -1,0 +1,91 @@
+/** A guest that was backed up through the whole chain, for what tries its backups out. */
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { z } from 'zod'
+import { readInventory } from '../../../../infra/inventory.ts'
+import { Manifest } from '../../../../infra/manifest.ts'
+import { Options } from '../../../../infra/sources/vm/options.ts'
+import { manifestText, sha256 } from '../../../services/backup.ts'
+import { defineGuest, type Guest, type GuestOptions } from '../../../services/guest.ts'
+import { events, type House, type HouseOptions, openHouse } from '../../../services/house.ts'
+import { type Libvirt, type LibvirtOptions, startLibvirt } from '../../../services/libvirt.ts'
+
+export interface Trial extends AsyncDisposable {
+  libvirt: Libvirt
+  guest: Guest
+  house: House
+  /** Backs it up, and answers with where that lies. */
+  backUp(): Promise<{ id: string; directory: string }>
+  /** Asks the desk; the answer's request. */
+  ask(endpoint: string, question: object): Promise<string>
+  /** The names of all domains that libvirt knows. */
+  domains(): Promise<string[]>
+  /** Owner, mode and access list of everything in the root. */
+  rights(): Promise<string>
+}
+
+const Answer = z.object({ request: z.string() })
+
+/** Booted and ready. The root is 0700, as everywhere, in a directory that QEMU's user may pass. */
+export async function openTrial(
+  options: LibvirtOptions & { guest?: Partial<GuestOptions>; source?: object; house?: Partial<HouseOptions> } = {},
+): Promise<Trial> {
+  const libvirt = await startLibvirt(options)
+  const guest = await defineGuest(libvirt, { name: 'zeus', video: true, ...options.guest })
+  await guest.boot()
+  const zeus = { kind: 'vm', options: Options.parse({ uri: libvirt.uri, ...options.source }) }
+  const house = await openHouse({ directory: join(libvirt.images, 'house'), sources: { zeus }, ...options.house })
+  await chmod(house.root, 0o700)
+  const backups = async () => (await readInventory(house.tools.host('local'), house.root)).backups
+  const stop = async () => {
+    await house.stop()
+    await libvirt.stop()
+  }
+  return {
+    ...{ libvirt, guest, house },
+    async backUp() {
+      const before = (await house.said(events.report.done)).length
+      await new Promise(resolve => setTimeout(resolve, 1005 - (Date.now() % 1000)))
+      await house.tick({ sources: ['zeus'] })
+      const [reported] = (await house.hears(events.report.done, before + 1, 60)).slice(before)
+      const made = (await backups()).find(({ manifest }) => manifest.id === reported?.id)
+      if (!made?.verified) throw new Error(`no good backup: ${JSON.stringify(reported)}`)
+      return { id: made.manifest.id, directory: made.directory }
+    },
+    async ask(endpoint, question) {
+      const { connection, prefix } = house.cell
+      const reply = await connection.request(`${prefix}.${endpoint}`, JSON.stringify(question), { timeout: 20_000 })
+      return Answer.parse(reply.json()).request
+    },
+    async domains() {
+      return (await libvirt.virsh('list', '--all', '--name')).split('\n').filter(Boolean).sort()
+    },
+    async rights() {
+      const { stdout } = await execa('getfacl', ['--recursive', '--numeric', '--absolute-names', '--', house.root])
+      const modes = await execa('find', [house.root, '-printf', '%p %U:%G %m\\n'])
+      // What restores and drills note of themselves comes and goes.
+      const blocks = [...stdout.split('\n\n'), ...modes.stdout.split('\n')]
+        .map(text => text.trim())
+        .filter(text => !text.includes('/.restores'))
+      return blocks
+        .filter(text => !text.includes('/drills'))
+        .sort()
+        .join('\n')
+    },
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** Changes an artifact of a backup as if it had been captured so. */
+export async function forge(directory: string, name: string, change: (text: string) => string): Promise<void> {
+  const manifest = Manifest.parse(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')))
+  const text = change(await readFile(join(directory, name), 'utf8'))
+  await writeFile(join(directory, name), text)
+  const artifacts = manifest.artifacts.map(old =>
+    old.name === name ? { name, bytes: Buffer.byteLength(text), sha256: sha256(text) } : old,
+  )
+  const bytes = artifacts.reduce((sum, artifact) => sum + artifact.bytes, 0)
+  await writeFile(join(directory, 'manifest.json'), manifestText({ ...manifest, artifacts, bytes }))
+  await rm(join(directory, 'verified.json'))
+}
