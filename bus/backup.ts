@@ -128,6 +128,8 @@ export const RestoreAsked = z.object({
   /** One part of the backup alone, by the kind's own name for it. */
   part: z.string().optional(),
   keepAside: z.boolean().optional(),
+  /** It runs from the backup while the data is brought into place. */
+  instant: z.boolean().optional(),
 })
 export const Restored = RestoreAsked.extend({
   from: z.string(),

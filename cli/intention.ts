@@ -10,12 +10,13 @@ import type { Session } from './session.ts'
 export interface IntentionOptions {
   to: string | undefined
   part?: string | undefined
+  instant: boolean
   keepAside: boolean
   /** Where the configuration knows the source. */
   session: Session | undefined
 }
 
-export function intention({ id, copies }: Located, { to, part, keepAside, session }: IntentionOptions): string[] {
+export function intention({ id, copies }: Located, { to, part, instant, keepAside, session }: IntentionOptions): string[] {
   const [{ backup, place }] = copies
   const { manifest, directory, verified, failed } = backup
   const alive = sourceOf(manifest.kind)?.lifecycle !== undefined
@@ -34,7 +35,8 @@ export function intention({ id, copies }: Located, { to, part, keepAside, sessio
       ? ['  stop     it is shut down, and started again on what is restored']
       : []),
     ...(to === undefined && !alive ? serviceLines(manifest.source, session) : []),
-    `  safety   it is proven first; what is there is moved aside until the new data checks out${kept ? ', and kept' : ''}`,
+    ...(instant ? ['  instant  it runs from the backup at once, which is held until all of it is in place'] : []),
+    `  safety   ${instant ? 'its last verification is trusted' : 'it is proven first'}; what is there is moved aside until the new data checks out${kept ? ', and kept' : ''}`,
   ]
 }
 

@@ -20,11 +20,20 @@ export interface HereOptions {
   stateDirectory: string
   to: string | undefined
   part: string | undefined
+  instant: boolean
   keepAside: boolean
 }
 
 /** Restores from the nearest good copy. */
-export async function recoverHere({ located, session, stateDirectory, to, part, keepAside }: HereOptions): Promise<Recovered> {
+export async function recoverHere({
+  located,
+  session,
+  stateDirectory,
+  to,
+  part,
+  instant,
+  keepAside,
+}: HereOptions): Promise<Recovered> {
   const { manifest } = located.copies[0].backup
   const target = session ? recoveryOf(session.tools, manifest.source) : withoutConfiguration(located, stateDirectory)
   const { host, state } = target
@@ -43,6 +52,7 @@ export async function recoverHere({ located, session, stateDirectory, to, part, 
       located,
       to,
       part,
+      instant,
       keepAside,
       token,
       signal: stop.signal,
@@ -73,10 +83,10 @@ async function tokenOf(host: Host, state: string, what: string): Promise<string>
   }
 }
 
-/** Before the data is exchanged it simply stops; in the middle of that, waiting is better than half a restore. */
+/** Before the data is exchanged it simply stops, and so does what runs from its backup, which runs on; in the middle of that, waiting is better than half a restore. */
 async function pauseOrAbort(host: Host, state: string, token: string, abort: () => void): Promise<void> {
   const phase = (await readJournal(host, state, token))?.phase
-  if (phase === undefined || phase === 'staged') abort()
+  if (phase === undefined || phase === 'staged' || phase === 'pulling') abort()
   else
     note(
       'The data is being put in place; that ends by itself. Ctrl-C again stops half-way: then run the same command to finish it.',

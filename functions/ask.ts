@@ -11,6 +11,7 @@ import { locate } from '../infra/find.ts'
 import { placesOf } from '../infra/places.ts'
 import { prove } from '../infra/proof.ts'
 import { locateToRestore } from '../infra/recover.ts'
+import { refuseInstant } from '../infra/restore/instant.ts'
 import { refuseUnknownPart } from '../infra/restore/prepare.ts'
 import { planRotation, rotate } from '../infra/rotation.ts'
 import { statusOf } from '../infra/status.ts'
@@ -32,6 +33,7 @@ const RestoreRequest = z.strictObject({
   to: z.string().min(1).max(4096).optional(),
   part: z.string().min(1).max(200).optional(),
   keepAside: z.boolean().optional(),
+  instant: z.boolean().optional(),
 })
 const DrillRequest = z.strictObject({ id: z.string().min(1).max(200), vault: z.string().optional() })
 const VerifyRequest = z.strictObject({ id: z.string().min(1).max(200), vault: z.string().optional() })
@@ -101,6 +103,7 @@ async function restore(asked: z.infer<typeof RestoreRequest>, { tools, publish }
   // The worker's own directory is nothing the asker knows, and what is wrong is best said at once.
   refuseDestination(driver, { to, part })
   refuseUnknownPart(driver, manifest, part)
+  if (asked.instant) refuseInstant(driver, part)
   const request = randomUUID()
   await publish(events.ask.restore({ ...asked, id, label: made.label, source, host, request }), request)
   return { request, id, source, host }

@@ -18,7 +18,7 @@ export default defineFunction({
   remembers: ['run'],
   async handle(asked, context) {
     const { tools, signal, progress } = context
-    const { id, source, host, request, vault, to, part, keepAside = false } = asked
+    const { id, source, host, request, vault, to, part, instant, keepAside = false } = asked
     const { label = tools.source(source).hostConfig.label } = asked
     const mine = { source, host, id, request }
     // A source is not backed up while it is being put back, nor the other way round.
@@ -27,7 +27,7 @@ export default defineFunction({
     try {
       const located = await locateToRestore({ tools, places: placesOf(tools, vault) }, { text: `${label}/${id}`, to })
       const warn = (message: string) => context.log.warn(message)
-      const work = { ...recoveryOf(tools, source), to, part, keepAside, token: request, signal, progress, warn }
+      const work = { ...recoveryOf(tools, source), to, part, instant, keepAside, token: request, signal, progress, warn }
       return events.restore.done({ ...asked, ...(await recover({ ...work, located })) })
     } finally {
       if (!signal.aborted && !(await isHalfDone(mine, context))) await letGo(mine, context)

@@ -11,7 +11,7 @@ import { sourceOf } from './sources/all.ts'
 import type { Tools } from './tools.ts'
 
 export interface Recovery
-  extends Pick<Restore, 'to' | 'part' | 'keepAside' | 'token' | 'signal' | 'progress' | 'warn' | 'state'> {
+  extends Pick<Restore, 'to' | 'part' | 'instant' | 'keepAside' | 'token' | 'signal' | 'progress' | 'warn' | 'state'> {
   located: Located
   /** The host that gets the data back. */
   host: Host
@@ -27,7 +27,7 @@ export interface Recovered extends Restored {
 /** Tries the copies nearest first: a damaged one is passed over aloud, as nothing has been touched by then. */
 export async function recover(recovery: Recovery): Promise<Recovered> {
   const problems: string[] = []
-  for (const found of inOrder(recovery.located.copies)) {
+  for (const found of inOrder(recovery)) {
     try {
       return { ...(await restoreCopy(found, recovery)), from: found.place.name }
     } catch (error) {
@@ -70,10 +70,11 @@ export function stateBelow(root: string): string {
   return join(root, '.restores')
 }
 
-/** Verified ones first, failed ones last, otherwise as near as they are. */
-function inOrder(copies: readonly Found[]): Found[] {
+/** Verified ones first, failed ones last, otherwise as near as they are. What is to run from one takes none that it cannot reach. */
+function inOrder({ located: { copies }, instant, host }: Recovery): Found[] {
   const rank = ({ backup }: Found) => (backup.failed ? 2 : backup.verified ? 0 : 1)
-  return copies.toSorted((a, b) => rank(a) - rank(b))
+  const reachable = instant ? copies.filter(({ place }) => place.host?.name === host.name) : copies
+  return (reachable.length ? reachable : copies).toSorted((a, b) => rank(a) - rank(b))
 }
 
 async function restoreCopy(found: Found, recovery: Recovery): Promise<Restored> {
@@ -84,11 +85,20 @@ async function restoreCopy(found: Found, recovery: Recovery): Promise<Restored> 
       hint: `Restore it by hand: ${join(found.backup.directory, 'RESTORE.md')}`,
     })
   }
-  const { host, source, to, part, keepAside, token, signal, progress, warn, state } = recovery
+  const { host, source, to, part, instant, keepAside, token, signal, progress, warn, state } = recovery
   const settings = { options: source?.options ?? {}, service: source?.service, health: source?.health }
-  const rest = { host, driver, ...settings, to, part, keepAside, token, signal, progress, warn, state }
+  const rest = { host, driver, ...settings, to, part, instant, keepAside, token, signal, progress, warn, state }
   if (found.place.host?.name === host.name) return restoreBackup({ backup: found.backup, ...rest })
+  if (instant) throw notHere(found, host.name)
   return fetchAndRestore(found, rest)
+}
+
+function notHere({ backup: { manifest, directory }, place }: Found, host: string): HoldfastError {
+  const chain = manifest.parent === null ? '' : ', and everything it builds on,'
+  return new HoldfastError(`${manifest.id} lies in ${place.name}, where ${host} cannot read it: nothing can run from there`, {
+    retryable: false,
+    hint: `Fetch ${directory}${chain} in the same layout to a disk of ${host}, then give that with --from. Or leave out --instant.`,
+  })
 }
 
 /** A copy that cannot be read where the data belongs is fetched beside the journals first, with everything that it builds on. */

@@ -12,6 +12,7 @@ import {
   removalOf,
   undo,
 } from './restore/exchange.ts'
+import { endInstant, pull } from './restore/instant.ts'
 import { type Journal, readJournal, writeJournal } from './restore/journal.ts'
 import { prepare } from './restore/prepare.ts'
 import { begin, startAgain, stop, stopBroken } from './restore/running.ts'
@@ -27,10 +28,12 @@ export async function restoreBackup(asked: Restore): Promise<Restored> {
   if (known && known.backup !== id)
     throw new InvalidInput(`token ${asked.token} belongs to a restore of ${known.backup}, not of ${id}`)
   // What began goes on as it began.
-  const restore = known ? { ...asked, to: known.elsewhere ? (known.to ?? asked.to) : undefined, part: known.part } : asked
+  const restore = known
+    ? { ...asked, to: known.elsewhere ? (known.to ?? asked.to) : undefined, part: known.part, instant: known.instant }
+    : asked
   const journal = known ?? (await prepare(restore))
   if (['failing', 'reverted', 'undone'].includes(journal.phase)) return await putBack(restore, journal)
-  return await finish(restore, await exchange(restore, journal))
+  return await finish(restore, await bringIn(restore, await exchange(restore, journal)))
 }
 
 async function exchange(restore: Restore, given: Journal): Promise<Journal> {
@@ -49,7 +52,8 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
     if (journal.phase === 'placed') {
       const { checks, proven } = await begin(restore)
       signal.throwIfAborted()
-      journal = await writeJournal(host, state, { ...journal, phase: 'healthy', checks: [...journal.checks, ...checks], proven })
+      const phase = restore.instant ? 'pulling' : 'healthy'
+      journal = await writeJournal(host, state, { ...journal, phase, checks: [...journal.checks, ...checks], proven })
     }
     return journal
   } catch (error) {
@@ -63,11 +67,20 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
   }
 }
 
+/** What fails here is done again: it runs, and may not be put back any more. */
+async function bringIn(restore: Restore, journal: Journal): Promise<Journal> {
+  if (journal.phase !== 'pulling') return journal
+  const checks = [...journal.checks, ...(await pull(restore))]
+  restore.signal.throwIfAborted()
+  return await writeJournal(restore.host, restore.state, { ...journal, phase: 'healthy', checks })
+}
+
 async function finish(restore: Restore, journal: Journal): Promise<Restored> {
   const { host, state, token, warn } = restore
   const targets = journal.steps.filter(({ staged }) => staged !== null).map(({ target }) => target)
   const { checks } = journal
   if (journal.phase === 'done') return { targets, aside: journal.aside ?? [], checks, seconds: journal.seconds ?? 0 }
+  if (restore.instant) await endInstant(restore)
   const asides = journal.steps.map(({ target }) => asideOf(target, token))
   const aside: string[] = []
   const reason = reasonToKeep({ ...restore, ...journal, proven: journal.proven ?? restore.health !== undefined })
@@ -98,6 +111,7 @@ async function putBack(restore: Restore, given: Journal): Promise<never> {
     journal = await writeJournal(host, state, { ...journal, phase: 'undone', error })
   }
   await discard(host, [...journal.steps.map(({ target }) => rejectedOf(target, token)), ...stagedOf(journal)])
+  if (restore.instant) await endInstant(restore)
   throw new HoldfastError(`restore of ${journal.backup} was rolled back: ${journal.error ?? 'it failed'}`, {
     retryable: false,
     hint: 'What was there before is in its place again. Find out why it failed, then ask for a new restore, or restore to another place.',

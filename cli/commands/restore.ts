@@ -7,6 +7,7 @@ import { HoldfastError, InvalidInput } from '../../infra/errors.ts'
 import { type Located, locate, nameOf } from '../../infra/find.ts'
 import { labelOf, locateToRestore } from '../../infra/recover.ts'
 import { removalOf } from '../../infra/restore/exchange.ts'
+import { refuseInstant } from '../../infra/restore/instant.ts'
 import { refuseUnknownPart } from '../../infra/restore/prepare.ts'
 import { sourceOf } from '../../infra/sources/all.ts'
 import { Accepted } from '../answers.ts'
@@ -24,6 +25,7 @@ import { openWhere, type Where, type WhereOptions } from '../where.ts'
 interface Options extends WhereOptions {
   to?: string
   part?: string
+  instant?: boolean
   keepAside?: boolean
   yes?: boolean
   json?: boolean
@@ -47,6 +49,7 @@ export function restoreCommand(program: Command): void {
     .argument('<id|source>', 'the backup, the beginning of its id, or a source: then its newest verified one')
     .option('--to <place>', 'to another place than the one it came from: a path, or for a virtual machine a new name')
     .option('--part <name>', 'one part of it alone; of a virtual machine a disk such as vda, xml or workspace')
+    .option('--instant', 'of a virtual machine: it runs from the backup at once, and its disks are brought into place meanwhile')
     .option('--vault <name>', 'from this vault (default: the nearest good copy)')
     .option('--from <directory>', 'from a directory that holds backups; needs no configuration')
     .option('--keep-aside', 'keep what was there beside it afterwards')
@@ -54,14 +57,15 @@ export function restoreCommand(program: Command): void {
     .option('--json', 'the result as JSON')
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
-      const { part } = options
+      const { part, instant = false } = options
       await using where = await openWhere(options)
       const located = await backupMeant(name, options.to, where)
       const to = destinationOf(located, options)
       for (const problem of located.problems) note(`holdfast: ${problem}`)
       const known = knownSession(located, where)
       const tell = options.json ? note : say
-      for (const line of intention(located, { to, part, keepAside: options.keepAside ?? false, session: known })) tell(line)
+      for (const line of intention(located, { to, part, instant, keepAside: options.keepAside ?? false, session: known }))
+        tell(line)
       await consent(options)
       const result = await perform(located, to, { ...where, session: known }, options)
       if (options.json) sayJson(result)
@@ -70,11 +74,12 @@ export function restoreCommand(program: Command): void {
 }
 
 /** As the kind understands it: a name, or a path that counts from here. */
-function destinationOf({ copies: [{ backup }] }: Located, { to, part }: Options): string | undefined {
+function destinationOf({ copies: [{ backup }] }: Located, { to, part, instant }: Options): string | undefined {
   const driver = sourceOf(backup.manifest.kind)
   const place = to === undefined || (driver && isName(driver, part)) ? to : resolve(to)
   if (driver) refuseDestination(driver, { to: place, part })
   if (driver) refuseUnknownPart(driver, backup.manifest, part)
+  if (driver && instant) refuseInstant(driver, part)
   return place
 }
 
@@ -104,18 +109,27 @@ async function perform(
   { session }: Pick<Where, 'session'>,
   options: Options,
 ): Promise<Result> {
-  const { vault, from, part, keepAside = false } = options
+  const { vault, from, part, instant = false, keepAside = false } = options
   const bus = await session?.bus()
   const served = bus !== undefined && (await bus.served())
-  if (bus && served && from === undefined) return ask(bus, { id: nameOf(located.copies[0].backup), to, part, vault, keepAside })
+  if (bus && served && from === undefined)
+    return ask(bus, { id: nameOf(located.copies[0].backup), to, part, vault, instant, keepAside })
   if (bus && served && to === undefined) await refuseBusy(bus, located)
-  const recovered = await recoverHere({ located, session, stateDirectory: stateDirectoryOf(options), to, part, keepAside })
+  const recovered = await recoverHere({
+    located,
+    session,
+    stateDirectory: stateDirectoryOf(options),
+    to,
+    part,
+    instant,
+    keepAside,
+  })
   return { id: located.id, ...recovered }
 }
 
 async function ask(
   visitor: Visitor,
-  request: { id: string; to: string | undefined; part: string | undefined; vault: string | undefined; keepAside: boolean },
+  request: { id: string; keepAside: boolean; instant: boolean } & Partial<Record<'to' | 'part' | 'vault', string | undefined>>,
 ): Promise<Result> {
   const from = await visitor.next()
   const accepted = await visitor.ask('restore', request, Accepted)

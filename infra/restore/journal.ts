@@ -26,6 +26,7 @@ export type Step = z.infer<typeof Step>
  * - staged: the new data lies beside its target; nothing is touched.
  * - stopped: the service was told to stop; targets are being exchanged.
  * - placed: all are exchanged; the service is being started.
+ * - pulling: an instant restore runs from the backup; the rest of the data is being brought into place.
  * - healthy: it works; what was moved aside is being removed.
  * - done: the end.
  * - failing: it did not work; what was there is being put back.
@@ -42,7 +43,9 @@ export const Journal = z.object({
   to: z.string().optional(),
   /** The part of the backup that alone is restored. */
   part: z.string().optional(),
-  phase: z.enum(['staged', 'stopped', 'placed', 'healthy', 'done', 'failing', 'reverted', 'undone']),
+  /** It runs from the backup while the data is brought into place. */
+  instant: z.boolean().optional(),
+  phase: z.enum(['staged', 'stopped', 'placed', 'pulling', 'healthy', 'done', 'failing', 'reverted', 'undone']),
   began: z.iso.datetime(),
   steps: z.array(Step),
   scratch: z.array(z.string()),
@@ -87,7 +90,7 @@ export async function unfinishedRestores(host: Host, state: string): Promise<Jou
   const journals = await Promise.all(names.map(token => (token ? readJournal(host, state, token) : undefined)))
   return journals
     .filter(journal => journal !== undefined)
-    .filter(({ phase }) => ['stopped', 'placed', 'failing', 'reverted'].includes(phase))
+    .filter(({ phase }) => ['stopped', 'placed', 'pulling', 'failing', 'reverted'].includes(phase))
 }
 
 /** Two restores that take turns at one target would take each other's data for what was there before. */

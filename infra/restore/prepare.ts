@@ -1,26 +1,20 @@
 /** Proves a backup and brings it beside its targets. Nothing that is in use is touched. */
-import { join } from 'node:path'
 import { proveAncestors } from '../chain.ts'
 import { InvalidInput } from '../errors.ts'
 import type { Manifest } from '../manifest.ts'
-import type { RestoreWork, Source } from '../sources/source.ts'
+import type { Source, Staged } from '../sources/source.ts'
 import { checkArtifacts } from '../tools/checksums.ts'
+import { endInstant, stageInstantly } from './instant.ts'
 import { type Journal, refuseSecond, writeJournal } from './journal.ts'
 import { discard, stagedOf } from './staged.ts'
-import type { Restore } from './work.ts'
+import { type Restore, workOf } from './work.ts'
 
 export async function prepare(restore: Restore): Promise<Journal> {
   const { backup, host, driver, to, part, token, signal } = restore
-  const { manifest, directory } = backup
+  const { manifest } = backup
   refuseUnknownPart(driver, manifest, part)
   const began = new Date().toISOString()
-  const work = workOf(restore)
-  const checks = [
-    ...(await checkArtifacts(host, directory, manifest, signal)),
-    ...(await proveAncestors(host, backup, signal)),
-    ...(await driver.verify(work)),
-  ]
-  const staged = await driver.stage(work)
+  const staged = restore.instant ? await stageInstantly(restore) : await stageProven(restore)
   const steps = staged.replacements.map(({ target, staged }) => ({ target, staged: staged ?? null }))
   const journal: Journal = {
     version: 1,
@@ -29,12 +23,13 @@ export async function prepare(restore: Restore): Promise<Journal> {
     elsewhere: to !== undefined,
     ...(to === undefined ? {} : { to }),
     ...(part === undefined ? {} : { part }),
+    ...(restore.instant ? { instant: true } : {}),
     phase: 'staged',
     began,
     steps,
-    scratch: [...staged.scratch, work.scratch],
+    scratch: [...staged.scratch, workOf(restore).scratch],
     leftOut: staged.leftOut,
-    checks: [...checks, ...staged.checks],
+    checks: staged.checks,
   }
   try {
     signal.throwIfAborted()
@@ -42,15 +37,22 @@ export async function prepare(restore: Restore): Promise<Journal> {
     return await writeJournal(host, restore.state, journal)
   } catch (error) {
     if (!signal.aborted) await discard(host, stagedOf(journal))
+    if (!signal.aborted && restore.instant) await endInstant(restore)
     throw error
   }
 }
 
-/** What the kind's own verbs get. */
-export function workOf({ backup, host, options, to, part, token, state, signal, progress, warn }: Restore): RestoreWork<unknown> {
-  const { manifest, directory } = backup
-  const work = { host, source: manifest.source, id: manifest.id, options, directory, manifest, signal, progress, warn }
-  return { ...work, to, part, token, scratch: join(state, `scratch-${token}`) }
+/** Everything is read before anything is written. */
+async function stageProven(restore: Restore): Promise<Staged> {
+  const { backup, host, driver, signal } = restore
+  const work = workOf(restore)
+  const checks = [
+    ...(await checkArtifacts(host, backup.directory, backup.manifest, signal)),
+    ...(await proveAncestors(host, backup, signal)),
+    ...(await driver.verify(work)),
+  ]
+  const staged = await driver.stage(work)
+  return { ...staged, checks: [...checks, ...staged.checks] }
 }
 
 /** Throws InvalidInput with what there is. */

@@ -3,9 +3,9 @@ import { messageOf } from '../errors.ts'
 import type { Check } from '../manifest.ts'
 import type { Lifecycle } from '../sources/source.ts'
 import { waitForHealth } from './health.ts'
+import { instantOf } from './instant.ts'
 import type { Journal } from './journal.ts'
-import { workOf } from './prepare.ts'
-import type { Restore } from './work.ts'
+import { type Restore, workOf } from './work.ts'
 
 export interface Begun {
   checks: Check[]
@@ -56,7 +56,8 @@ function serviceOf({ service, to }: Restore): Restore['service'] {
 }
 
 function lifecycleOf(restore: Restore): Lifecycle | undefined {
-  return restore.driver.lifecycle?.(workOf(restore))
+  const work = workOf(restore)
+  return restore.instant ? instantOf(restore.driver).lifecycle(work) : restore.driver.lifecycle?.(work)
 }
 
 async function attempt(what: string, deed: () => Promise<unknown>, { signal, warn }: Restore): Promise<string | undefined> {

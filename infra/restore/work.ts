@@ -1,9 +1,10 @@
 /** What a restore needs, and what comes of it. */
+import { join } from 'node:path'
 import type { HealthConfig, ServiceConfig } from '../config.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Backup } from '../inventory.ts'
 import type { Check } from '../manifest.ts'
-import type { Progress, Source } from '../sources/source.ts'
+import type { Progress, RestoreWork, Source } from '../sources/source.ts'
 
 export interface Restore {
   /** Lies on `host`. */
@@ -18,6 +19,8 @@ export interface Restore {
   to: string | undefined
   /** One part of the backup alone. */
   part?: string | undefined
+  /** Runs from the backup at once; the data is brought into place meanwhile. */
+  instant?: boolean | undefined
   keepAside: boolean
   /** Unique to this restore. A second run with the same token finishes what the first began, or tells what came of it. */
   token: string
@@ -35,4 +38,11 @@ export interface Restored {
   aside: string[]
   checks: Check[]
   seconds: number
+}
+
+/** What the kind's own verbs get. */
+export function workOf({ backup, host, options, to, part, token, state, signal, progress, warn }: Restore): RestoreWork<unknown> {
+  const { manifest, directory } = backup
+  const work = { host, source: manifest.source, id: manifest.id, options, directory, manifest, signal, progress, warn }
+  return { ...work, to, part, token, scratch: join(state, `scratch-${token}`) }
 }

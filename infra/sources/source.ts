@@ -35,10 +35,7 @@ export interface Held {
 }
 
 /** A verified backup of the same source, as it lies on the host. */
-export interface Earlier {
-  manifest: Manifest
-  directory: string
-}
+export type Earlier = Pick<StoredWork<unknown>, 'manifest' | 'directory'>
 
 export interface SnapshotWork<Options> extends Work<Options> {
   /** Where the host keeps its backups. */
@@ -125,16 +122,18 @@ export interface DrillWork<Options> extends StoredWork<Options> {
   scratch: string
 }
 
-/** What a drill that was killed is known by. */
-export type LeftDrill = Pick<DrillWork<unknown>, 'host' | 'token' | 'scratch' | 'signal'>
-
-/** What a drill showed. */
+/** What a drill showed. `problem`: why the backup is not proven. `picture`: PNG of its screen. */
 export interface Drilled {
-  /** Why the backup is not proven; undefined where it is. */
   problem: string | undefined
   checks: Check[]
-  /** A picture of its screen, PNG. */
   picture: Uint8Array | undefined
+}
+
+/** Stages what refers to the backup instead of its data, and pulls that in while it is in use. An abort leaves what runs running. */
+export interface Instant<Options> extends Required<Pick<Source<Options>, 'stage' | 'lifecycle'>> {
+  pull(work: RestoreWork<Options>): Promise<Check[]>
+  /** Nothing refers to the backup any more: all is in place, or what was there before is back. */
+  letGo(work: RestoreWork<Options>): Promise<void>
 }
 
 /** Something of a kind that exists on a host, whether a source protects it or not. */
@@ -178,12 +177,11 @@ export interface Source<Options = unknown> {
   chain?(options: Options): number
   stage(work: RestoreWork<Options>): Promise<Staged>
   lifecycle?(work: RestoreWork<Options>): Lifecycle
-  /** Runs what is backed up from the backup itself at once, and brings the data into place meanwhile. A second call goes on. */
-  instant?(work: RestoreWork<Options>): Promise<{ targets: string[]; checks: Check[] }>
+  readonly instant?: Instant<Options>
   /** Restores into a scratch place, runs it there, and cleans up. The caller keeps the backup from being pruned. */
   drill?(work: DrillWork<Options>): Promise<Drilled>
   /** Ends what a drill that was killed left running, told from its scratch. Left out: nothing runs on. */
-  endDrill?(left: LeftDrill): Promise<void>
+  endDrill?(left: Pick<DrillWork<unknown>, 'host' | 'token' | 'scratch' | 'signal'>): Promise<void>
   /** The look that `check` takes, for kinds whose snapshot holds something: is it there, and does it fit. */
   inspect?(work: SnapshotWork<Options>): Promise<Pick<Held, 'expected' | 'tools'>>
   /** What of this kind exists on a host; `configured` are the options of its sources there. Nothing where the kind is not in use there. */
