@@ -9,6 +9,9 @@ const programs: Record<string, string> = {
   zstd: '--version',
   sqlite3: '--version',
   rsync: '--version',
+  virsh: '--version',
+  'qemu-img': '--version',
+  virtnbdbackup: '--version',
 }
 
 /** `2 × Some CPU, 8.3 GB of memory` */
