@@ -7,7 +7,7 @@ import { jsonOf } from './held.ts'
 import { endedWell, runningJob } from './job.ts'
 import { startAgain } from './offline.ts'
 import { release, undo } from './release.ts'
-import { type Note, noted } from './stage.ts'
+import { type Note, note, noted } from './stage.ts'
 
 /** What an earlier try fixed; undefined where there was none, or where what it left is undone now. */
 export async function resumed(work: SnapshotWork<unknown>, guest: Guest, stage: string): Promise<SourceHeld | undefined> {
@@ -18,7 +18,8 @@ export async function resumed(work: SnapshotWork<unknown>, guest: Guest, stage: 
     else await undoStage(work, stage)
     return undefined
   }
-  if (found.held.stopped) await startAgain(guest, undefined)
+  const off = found.held.stopped !== undefined && found.held.mode === 'offline'
+  if (off) await letRun(guest, found, stage)
   const thawed = await thaw(guest, stage)
   for (const warning of found.warnings) work.warn(warning)
   const { held, consistency, expected, tools } = found
@@ -27,8 +28,15 @@ export async function resumed(work: SnapshotWork<unknown>, guest: Guest, stage: 
     held: jsonOf(held),
     expected,
     tools,
-    consistency: thawed > 0 || found.held.stopped ? { ...consistency, achieved: 'filesystem' } : consistency,
+    consistency: thawed > 0 || off ? { ...consistency, achieved: 'filesystem' } : consistency,
   }
+}
+
+/** Its moment is fixed, and what it did while it was off is known: nothing. */
+async function letRun(guest: Guest, found: Note, stage: string): Promise<void> {
+  await startAgain(guest, undefined)
+  delete found.held.stopped
+  await note(guest.host, stage, found)
 }
 
 /** Lets go of what the stage notes, and removes it. */

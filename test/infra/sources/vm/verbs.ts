@@ -1,0 +1,77 @@
+/** The verbs of the kind, without a bus: one by one, and in a process of its own that is killed at a point. */
+import { join } from 'node:path'
+import { execa } from 'execa'
+import type { Host } from '../../../../infra/hosts/host.ts'
+import { localHost } from '../../../../infra/hosts/local.ts'
+import type { Captured, Held } from '../../../../infra/sources/source.ts'
+import { vm } from '../../../../infra/sources/vm.ts'
+
+export interface Setting {
+  root: string
+  /** Of a source `zeus`. */
+  id: string
+  options: object
+}
+
+export interface Verbs {
+  /** Where export writes. */
+  directory: string
+  warnings: string[]
+  snapshot(): Promise<Held>
+  export(held: Held): Promise<Captured>
+  release(held: Held): Promise<void>
+  abandon(): Promise<void>
+}
+
+export function verbsOf({ root, id, options }: Setting, host: Host = localHost()): Verbs {
+  const directory = join(root, '2026-11-21', '.zeus.partial-1')
+  const warnings: string[] = []
+  const work = {
+    ...{ host, source: 'zeus', id, options: vm.options.parse(options), signal: new AbortController().signal },
+    ...{ progress: () => undefined, warn: (message: string) => void warnings.push(message) },
+  }
+  return {
+    ...{ directory, warnings },
+    snapshot: () => vm.snapshot({ ...work, root, mode: undefined, earlier: async () => [] }),
+    async export(held) {
+      await host.makeDirectory(directory)
+      return await vm.export({ ...work, directory, held })
+    },
+    release: async ({ held }) => vm.release?.({ ...work, held }),
+    abandon: async () => vm.abandon?.({ ...work, root }),
+  }
+}
+
+/** Where a process kills itself: around a command whose words hold these. */
+export interface Point {
+  when: 'before' | 'after'
+  command: string
+}
+
+/** Runs a verb in a process of its own, which does not survive the point. */
+export async function killIn(
+  verb: 'snapshot' | 'export' | 'release',
+  point: Point,
+  setting: Setting,
+  held?: Held,
+): Promise<void> {
+  const argv = [join(import.meta.dirname, 'verb-process.ts'), JSON.stringify({ verb, point, setting, held })]
+  const { signal, stderr } = await execa(process.execPath, argv, { reject: false, timeout: 90_000 })
+  if (signal !== 'SIGKILL') throw new Error(`${verb} did not meet its point: ${stderr}`)
+}
+
+/** A host that kills the process at the point. */
+export function doomedHost({ when, command }: Point): Host {
+  const host = localHost()
+  const strike = () => process.kill(process.pid, 'SIGKILL')
+  return {
+    ...host,
+    async run(argv, options) {
+      const struck = argv.join(' ').includes(command)
+      if (struck && when === 'before') strike()
+      const output = await host.run(argv, options)
+      if (struck && when === 'after') strike()
+      return output
+    },
+  }
+}
