@@ -1,0 +1,69 @@
+/** What RESTORE.md says, word for word, with no Holdfast in it. */
+import { readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { guestNamed } from '../../../services/guest.ts'
+import { MB } from '../../../services/guest-disks.ts'
+import { readRecords } from '../../../services/records.ts'
+import { requires } from '../../../services/requires.ts'
+import { openScene, type Scene, type Verified } from './scene.ts'
+
+requires('libvirt')('RESTORE.md', () => {
+  let scene: Scene
+  let newest: Verified
+  let synced: number
+
+  beforeAll(async () => {
+    scene = await openScene({ guests: [{ name: 'zeus', disks: [{ size: 128 * MB }, { size: 32 * MB, format: 'raw' }] }] })
+    await scene.backUp()
+    await scene.guest.exec(['sh', '-c', 'echo then > /mnt/marker; sync'])
+    synced = await scene.guest.moreRecords(3)
+    newest = await scene.backUp()
+    await scene.guest.exec(['sh', '-c', 'echo since > /mnt/marker; sync'])
+  }, 120_000)
+  afterAll(() => scene?.[Symbol.asyncDispose]())
+
+  async function follow(title: string, env: Record<string, string> = {}): Promise<string> {
+    const text = await readFile(join(newest.directory, 'RESTORE.md'), 'utf8')
+    const section = text.split(/^## /m).find(part => part.startsWith(title))
+    const commands = /```bash\n(.*?)```/s.exec(section ?? '')?.[1]
+    if (!commands) throw new Error(`RESTORE.md has no commands for ${title}`)
+    const { stdout } = await execa('bash', ['-c', commands], { cwd: newest.directory, env })
+    return stdout
+  }
+
+  test('shows the chain that the backup is part of', async () => {
+    expect(newest.parent).not.toBeNull()
+    expect(await follow('Look')).toMatch(/backing file: \.\.\/\.\.\/.*No errors were found/s)
+  })
+
+  test('one disk alone', async () => {
+    const to = join(scene.libvirt.images, 'alone.raw')
+    await follow('One disk alone', { to })
+    expect((await readRecords(to)).last).toBeGreaterThanOrEqual(synced)
+    await rm(to)
+  })
+
+  test('under another name, beside the original that goes on running', async () => {
+    await follow('Restore under another name', { name: 'zeus-two' })
+    const copy = guestNamed(scene.libvirt, 'zeus-two')
+    expect([await scene.guest.state(), await copy.state()]).toEqual(['running', 'shut off'])
+    expect(await scene.libvirt.virsh('domuuid', 'zeus-two')).not.toBe(scene.guest.uuid)
+    const blocks = await scene.libvirt.virsh('domblklist', 'zeus-two')
+    expect(blocks).toContain(join(scene.guest.directory, 'zeus-two_vda.qcow2'))
+    expect(blocks).toContain(join(scene.guest.directory, 'zeus-two_vdb.raw'))
+    expect((await readRecords(join(scene.guest.directory, 'zeus-two_vda.qcow2'))).last).toBeGreaterThanOrEqual(synced)
+    await scene.libvirt.virsh('undefine', 'zeus-two')
+    await rm('/var/tmp/zeus-two.xml')
+  }, 30_000)
+
+  test('in place: it goes back, runs, and the old disk is kept aside', async () => {
+    await follow('Restore in place')
+    await scene.guest.waitForAgent()
+    expect((await scene.guest.exec(['cat', '/mnt/marker'])).stdout.trim()).toBe('then')
+    for (const { path } of scene.guest.disks) expect((await stat(`${path}.before-restore`)).isFile()).toBe(true)
+    expect(await scene.libvirt.virsh('checkpoint-list', 'zeus', '--name')).toBe('')
+    expect((await scene.backUp()).parent).toBeNull()
+  }, 60_000)
+})
