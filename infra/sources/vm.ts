@@ -7,6 +7,7 @@ import { captures, discover } from './vm/discover.ts'
 import { drill, endDrill } from './vm/drill.ts'
 import { partsOf } from './vm/goal.ts'
 import { Held } from './vm/held.ts'
+import { instant } from './vm/instant.ts'
 import { lifecycle } from './vm/lifecycle.ts'
 import { modes, Options } from './vm/options.ts'
 import { release } from './vm/release.ts'
@@ -29,6 +30,7 @@ export const vm = defineSource<Options>({
   snapshot: capture,
   inspect,
   export: collect,
+  instant,
   drill,
   endDrill,
 

@@ -141,6 +141,12 @@ export async function layOver(host: Host, { image, base, format, capacity }: Lay
   await host.run(argv, withSignal(signal))
 }
 
+/** Copies into an image that nobody has open what it lacks, so that it stands alone. */
+export async function standAlone(host: Host, image: string, signal?: AbortSignal): Promise<void> {
+  await host.run(['qemu-img', 'rebase', '-f', 'qcow2', '-b', '', '--', image], withSignal(signal))
+  await host.run(['sync', '--', image], withSignal(signal))
+}
+
 /** Removes a bitmap from an image that nobody has open. */
 export async function removeBitmap(host: Host, path: string, name: string): Promise<void> {
   await host.run(['qemu-img', 'bitmap', '--remove', '--', path, name])

@@ -4,7 +4,7 @@ import { VerificationFailed } from '../../errors.ts'
 import { letRead, type Reader } from '../../tools/access.ts'
 import { append, child, children, diskElements, domainText, parseDomain, rootOf } from '../../tools/domain-xml.ts'
 import type { Guest } from '../../tools/guest.ts'
-import { own, ownership, realPath } from '../../tools/ownership.ts'
+import { realPath } from '../../tools/ownership.ts'
 import { imageChain, layOver } from '../../tools/qemu-img.ts'
 import type { StoredWork } from '../source.ts'
 import type { Image } from './details.ts'
@@ -36,8 +36,8 @@ export interface Overlay {
   path: string
 }
 
-/** Makes an overlay over an image of the backup, with an owner who lets QEMU write to it. */
-export async function makeOverlay(work: Work, { image, path }: Overlay, owner: string | undefined): Promise<BackedDisk> {
+/** Makes an overlay over an image of the backup. It is ours alone: who else writes to it has to be let in. */
+export async function makeOverlay(work: Work, { image, path }: Overlay): Promise<BackedDisk> {
   const { host, signal } = work
   const below = await chainOf(work, image)
   const [base] = below
@@ -45,8 +45,6 @@ export async function makeOverlay(work: Work, { image, path }: Overlay, owner: s
   // Made by us first: nobody else may read a disk that is being written.
   await host.write(path, '')
   await layOver(host, { image: path, base: base.path, format: base.format, capacity: image.capacity }, signal)
-  const mode = (await ownership(host, path))?.mode ?? '600'
-  if (owner) await own(host, path, { owner, mode })
   await host.run(['sync', '--', path], { signal })
   return { target: image.target, path, format: 'qcow2', below }
 }

@@ -27,7 +27,8 @@ export function copyOf(work: Work, details: Details, name: string): Lifecycle {
   }
 }
 
-async function renamed(work: Work, details: Details, name: string): Promise<Renamed> {
+/** The XML of the copy. */
+export async function renamed(work: Work, details: Details, name: string): Promise<Renamed> {
   const disks = copiesOf(details.images, name).map(({ image, path, format }) => ({ target: image.target, path, format }))
   const { nvram } = stateOfCopy(work, details, name)
   return rename(await xmlOfBackup(work, details), { name, seed: seedOf(work, name), disks, nvram })

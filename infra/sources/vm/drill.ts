@@ -89,13 +89,13 @@ async function prepare(work: Work, details: Details, guest: Guest, original: str
   const chains = await Promise.all(details.images.map(image => chainOf(work, image)))
   const owner = await openBackup(guest, chains, { notes: notesOf(work), token, passed: [scratch] })
   const disks = []
-  for (const image of details.images)
-    disks.push(await makeOverlay(work, { image, path: join(scratch, `${image.target}.qcow2`) }, owner))
+  for (const image of details.images) disks.push(await makeOverlay(work, { image, path: join(scratch, `${image.target}.qcow2`) }))
   const nvram = details.nvram && join(scratch, 'nvram.fd')
   if (details.nvram && nvram) {
     await host.run(['cp', '--', join(directory, details.nvram.artifact), nvram], { signal })
-    if (owner) await own(host, nvram, { owner, mode: '600' })
   }
+  const files = [...disks.map(({ path }) => path), ...(nvram ? [nvram] : [])]
+  if (owner) for (const file of files) await own(host, file, { owner, mode: '600' })
   return harmless(original, { name: guest.domain, disks, nvram: nvram ?? undefined, labelled: owner !== undefined })
 }
 

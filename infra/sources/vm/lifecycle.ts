@@ -40,13 +40,22 @@ export function lifecycle(work: Work): Lifecycle {
   }
 }
 
-interface Exchanged {
+export interface Exchanged {
   placed(): Promise<Placed[]>
   /** The definition is restored too. */
   whole: boolean
+  /** What is done to the definition. */
+  change?(xml: string): Promise<string>
+  /** It is started even where it was off. */
+  always?: boolean
 }
 
-function inPlace(work: Work, details: Details, { placed, whole }: Exchanged): Lifecycle {
+/** Stops the domain, and starts it on what is in place then. */
+export function inPlace(
+  work: Work,
+  details: Details,
+  { placed, whole, change = async xml => xml, always = false }: Exchanged,
+): Lifecycle {
   const guest = guestOf(work, details)
   return {
     async stop() {
@@ -60,8 +69,8 @@ function inPlace(work: Work, details: Details, { placed, whole }: Exchanged): Li
     async start(restored) {
       const before = await noteBefore(work, guest)
       if (!restored) return await putBack(work, guest, before)
-      if (whole) await define(work, guest, await definitionOf(work, details, before.xml))
-      const started = before.active || (whole && details.ran) ? await run(work, guest, details, before) : off
+      if (whole) await define(work, guest, await change(await definitionOf(work, details, before.xml)))
+      const started = always || before.active || (whole && details.ran) ? await run(work, guest, details, before) : off
       await forget(work, guest, whole)
       return started
     },

@@ -13,15 +13,19 @@ import { addressOf } from './workspace-back.ts'
 
 type Work = RestoreWork<unknown>
 
-export async function stage(work: Work): Promise<Staged> {
+/** `bring` puts disks beside their places: whole, unless told otherwise. */
+export async function stage(work: Work, bring: typeof stageDisks = stageDisks): Promise<Staged> {
   const details = detailsOf(work)
   const goal = goalOf(work)
   switch (goal.what) {
     case 'whole':
       await refuseStranger(work, details)
-      return await staged(work, details, originalsOf(details.images), { nvram: details.nvram?.source, tpm: details.tpm?.source })
+      return await staged(work, details, {
+        ...{ bring, disks: originalsOf(details.images) },
+        ...{ nvram: details.nvram?.source, tpm: details.tpm?.source },
+      })
     case 'copy':
-      return await stageCopy(work, details, goal.name)
+      return await stageCopy(work, details, goal.name, bring)
     case 'disk':
       return await stageDisks(work, [await placeOf(work, details, goal.image, goal.path)]).then(complete)
     case 'xml':
@@ -59,27 +63,29 @@ function complete(staged: Pick<Staged, 'replacements' | 'checks'>): Staged {
   return { ...nothing, ...staged }
 }
 
-async function staged(
-  work: Work,
-  details: Details,
-  disks: readonly Placed[],
-  { nvram, tpm }: { nvram?: string | undefined; tpm?: string | undefined },
-): Promise<Staged> {
-  const { replacements, checks } = await stageDisks(work, disks)
+interface Wanted {
+  disks: readonly Placed[]
+  bring: typeof stageDisks
+  nvram?: string | undefined
+  tpm?: string | undefined
+}
+
+async function staged(work: Work, details: Details, { disks, bring, nvram, tpm }: Wanted): Promise<Staged> {
+  const { replacements, checks } = await bring(work, disks)
   const small: Replacement[] = []
   if (details.nvram && nvram) small.push(await stageFile(work, details.nvram.artifact, nvram))
   if (details.tpm && tpm) small.push(await unpackTpm(work, details.tpm.artifact, tpm))
   return complete({ replacements: [...replacements, ...small], checks })
 }
 
-async function stageCopy(work: Work, details: Details, name: string): Promise<Staged> {
+async function stageCopy(work: Work, details: Details, name: string, bring: typeof stageDisks): Promise<Staged> {
   const { host } = work
   if (await existing(guestOf(work, details, name)))
     throw new InvalidInput(`${host.name} has a domain ${name} already`, { hint: 'Choose another name.' })
   const disks = copiesOf(details.images, name)
   const state = stateOfCopy(work, details, name)
   for (const path of [...disks.map(({ path }) => path), ...Object.values(state)]) await refuseThere(work, path)
-  return await staged(work, details, disks, state)
+  return await staged(work, details, { bring, disks, ...state })
 }
 
 /** A disk alone goes to where the domain has it now, in the format that it has there. */

@@ -50,7 +50,8 @@ export async function stageFile(work: Work, artifact: string, target: string): P
   return { target, staged }
 }
 
-async function makeReady({ host, warn }: Work, path: string): Promise<void> {
+/** Its directory is there, and what is at the path can be moved aside. */
+export async function makeReady({ host, warn }: Work, path: string): Promise<void> {
   const there = await host.stat(path)
   if (there && there.type !== 'file')
     throw new InvalidInput(`${path} is no regular file: what is there cannot be moved aside`, {
@@ -62,7 +63,7 @@ async function makeReady({ host, warn }: Work, path: string): Promise<void> {
 }
 
 /** Throws where the disks do not fit beside what is there. Answers with the bytes of each, at most. */
-async function roomFor({ host, directory, signal }: Work, disks: readonly Placed[]): Promise<number[]> {
+export async function roomFor({ host, directory, signal }: Work, disks: readonly Placed[]): Promise<number[]> {
   const from = await host.resolve(directory)
   const sizes: number[] = []
   const places = new Map<string, number>()
@@ -102,7 +103,11 @@ async function write(
 }
 
 /** As what is there; where nothing is, as it was when it was backed up. Another host may not know that owner. */
-async function giveAway({ host, warn }: Work, { image, path }: Pick<Placed, 'image' | 'path'>, staged: string): Promise<void> {
+export async function giveAway(
+  { host, warn }: Work,
+  { image, path }: Pick<Placed, 'image' | 'path'>,
+  staged: string,
+): Promise<void> {
   const before = await ownership(host, path)
   if (before) return await own(host, staged, before)
   const { owner, mode } = image
