@@ -2,11 +2,14 @@
 import { parseBackupId } from '../../layout.ts'
 import { child, children, parseXml, rootOf } from '../../tools/domain-xml.ts'
 import { ask, askUnless, type Guest, NOT_RUNNING } from '../../tools/guest.ts'
-import { refusedWith, virsh } from '../../tools/virsh.ts'
+import { refusedWith, virshCommand } from '../../tools/virsh.ts'
 
 const GONE = /no domain checkpoint with matching name/
 const BROKEN = /checkpoint inconsistent|missing or broken bitmap|[Bb]itmap .*(not found|does not exist|is inconsistent)/
 const OFF = new RegExp(`cannot delete checkpoint for inactive domain|${NOT_RUNNING.source}`)
+
+/** virsh reads XML from files alone. */
+const WITH_FILE = 'file=$(mktemp) && trap \'rm -f "$file"\' EXIT && cat > "$file" && "$@" --xmlfile="$file"'
 
 /** Whether a checkpoint, a snapshot or a bitmap belongs to a backup of the source. */
 export function isOurs(name: string, source: string): boolean {
@@ -55,7 +58,8 @@ export async function deleteBitmap(guest: Guest, target: string, name: string): 
   const disk = `<disk name='${target}' checkpoint='bitmap' bitmap='${name}'/>`
   const about = `<name>${name}</name><creationTime>${Math.floor(Date.now() / 1000)}</creationTime>`
   const input = `<domaincheckpoint>${about}<disks>${disk}</disks></domaincheckpoint>`
-  await virsh(guest, ['checkpoint-create', `--domain=${guest.domain}`, '--redefine', '--xmlfile=/dev/stdin'], { input })
+  const command = virshCommand(guest, 'checkpoint-create', `--domain=${guest.domain}`, '--redefine')
+  await guest.host.run(['sh', '-c', WITH_FILE, 'sh', ...command], { input, ...(guest.signal && { signal: guest.signal }) })
   try {
     await ask(guest, 'checkpoint-delete', `--checkpointname=${name}`)
   } catch (error) {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
-import { ask, askUnless, type Guest, NOT_RUNNING } from '../../tools/guest.ts'
+import { ask, askUnless, type Guest, isActive, NOT_RUNNING } from '../../tools/guest.ts'
 import type { Progress } from '../source.ts'
 
 const NO_JOB = new RegExp(`no domain backup job present|${NOT_RUNNING.source}`)
@@ -57,8 +57,8 @@ export async function awaitJob(guest: Guest, stage: string, progress: (progress:
     if (bytes !== undefined) progress({ bytes: Number(bytes), ...(total && { total: Number(total) }) })
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
-  const { success, errmsg = 'libvirt does not say why' } = await lastJob(guest)
-  if (success !== '1') throw failureOf(guest, success === undefined ? 'the guest went off, or libvirt forgot it' : errmsg, stage)
+  const { success, errmsg } = await lastJob(guest)
+  if (success !== '1') throw failureOf(guest, errmsg ?? (await silentReason(guest)), stage)
 }
 
 /** Whether the last job ended well. */
@@ -72,6 +72,11 @@ export async function abortJob(guest: Guest, stage: string): Promise<void> {
     await askUnless(guest, new RegExp(`no job is active|${NOT_RUNNING.source}`), 'domjobabort')
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
+}
+
+async function silentReason(guest: Guest): Promise<string> {
+  const active = isActive((await askUnless(guest, NOT_RUNNING, 'domstate')) ?? 'shut off')
+  return active ? 'libvirt does not say why' : 'the guest went off'
 }
 
 async function lastJob(guest: Guest): Promise<Record<string, string | undefined>> {
