@@ -13,7 +13,7 @@ import type { Look } from './look.ts'
 import { fixOffline } from './offline.ts'
 import type { Options } from './options.ts'
 import { type History, settle } from './parents.ts'
-import { noteOf, planCapture, requireSpace } from './plan.ts'
+import { noteOf, type Plan, planCapture, requireSpace } from './plan.ts'
 import { resumed, undoStage } from './resume.ts'
 import { makeStage, type Note, note, noted, otherStages, stageOf } from './stage.ts'
 
@@ -49,7 +49,7 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   const plan = await planCapture(work, guest, stopped !== undefined)
   await requireSpace(work, guest, plan)
   await refuseForeignJob(guest, stage)
-  await Promise.all([settle(guest, source, plan), makeStage(guest, stage)])
+  await Promise.all([settle(guest, source, plan), openStage(guest, stage, plan)])
   const begun = noteOf(work, guest, plan)
   if (stopped) begun.held = { ...begun.held, ran: true, stopped }
   const capture = open(work, guest, begun, { look: plan.look, history: plan.history, stage })
@@ -84,6 +84,14 @@ async function fix(capture: Capture): Promise<Moment> {
 /** Offline, what the domain has besides its disks is kept once it is off. */
 async function keepRunning({ work, guest, look, stage, held }: Capture): Promise<void> {
   if (held.mode !== 'offline') await keepState(work, guest, look, stage)
+}
+
+/** QEMU's user has to reach it only where QEMU writes there: it does not for copies that we make ourselves. */
+async function openStage(guest: Guest, stage: string, { choice, look }: Plan): Promise<void> {
+  const writes = choice.method === 'incremental' || choice.method === 'copy'
+  const overlays = choice.method === 'external' && look.disks.some(({ type }) => type !== 'file')
+  if (writes || overlays) await makeStage(guest, stage)
+  else await guest.host.makeDirectory(stage)
 }
 
 /** By method: what can be done before the moment is. */

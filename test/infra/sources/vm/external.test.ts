@@ -42,7 +42,7 @@ requires('libvirt')('overlays', () => {
       overlay: overlayOf({ target, source: path, type: 'file' }, id, place.path),
     }))
     await guest.boot()
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await libvirt?.stop()
     await place?.remove()
@@ -54,7 +54,7 @@ requires('libvirt')('overlays', () => {
   })
 
   test('the copy holds everything up to their beginning, and the disks everything after their end', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const before = await guest.synced()
     await beginOverlays(zeus, id, disks)
@@ -74,7 +74,7 @@ requires('libvirt')('overlays', () => {
     await guest.boot()
   })
 
-  test('a guest that ends is merged where it lies, and its next start knows no overlay', { timeout: 60_000 }, async () => {
+  test('a guest that ends is merged where it lies, and its next start knows no overlay', { timeout: 120_000 }, async () => {
     await beginOverlays(zeus, id, disks)
     const written = await guest.moreRecords(3)
     await guest.kill9()
@@ -145,7 +145,7 @@ requires('libvirt')('overlays', () => {
     await release()
   })
 
-  test('what copies a disk that was merged meanwhile fails', { timeout: 60_000 }, async () => {
+  test('what copies a disk that was merged meanwhile fails', { timeout: 120_000 }, async () => {
     await beginOverlays(zeus, id, disks)
     await release()
     await expect(copied()).rejects.toThrow('no longer writes vda to the overlay')

@@ -25,7 +25,7 @@ requires('libvirt')('offline', () => {
     libvirt = await startLibvirt()
     guest = await defineGuest(libvirt, { name: 'zeus', disks: [{}, { format: 'raw' }] })
     await guest.boot()
-  }, 60_000)
+  }, 120_000)
   afterAll(() => libvirt?.stop())
   beforeEach(async () => {
     place = await makeDirectory()
@@ -60,12 +60,12 @@ requires('libvirt')('offline', () => {
     await expectClosed(verbs.directory, synced)
     await verbs.release(held)
     await expectSettled('running')
-  }, 60_000)
+  }, 120_000)
 
   test.each([
     ['after it was asked to shut down', { when: 'after', command: 'shutdown --domain=zeus' }],
     ['after its job began', { when: 'after', command: 'backup-begin --domain=zeus' }],
-  ] as const)('killed %s: release lets it run, and nothing is left', { timeout: 90_000 }, async (_, point) => {
+  ] as const)('killed %s: release lets it run, and nothing is left', { timeout: 120_000 }, async (_, point) => {
     await killIn('snapshot', point, setting)
     await verbsOf(setting).abandon()
     await expectSettled('running')
@@ -75,7 +75,7 @@ requires('libvirt')('offline', () => {
   test.each([
     ['before it was started', { when: 'before', command: 'start --domain=zeus --paused' }],
     ['before it was let run', { when: 'before', command: 'resume --domain=zeus' }],
-  ] as const)('killed %s: a second try captures it as it was off', { timeout: 90_000 }, async (_, point) => {
+  ] as const)('killed %s: a second try captures it as it was off', { timeout: 120_000 }, async (_, point) => {
     const synced = await guest.synced()
     await killIn('snapshot', point, setting)
     expect(await guest.state()).not.toBe('running')
@@ -104,7 +104,7 @@ requires('libvirt')('offline', () => {
     await verbs.release(held)
     await expectSettled('running')
     await guest.waitForAgent()
-  }, 90_000)
+  }, 120_000)
 
   test('one that was off is copied closed, and left off whoever is killed', async () => {
     const synced = await guest.synced()
@@ -122,7 +122,7 @@ requires('libvirt')('offline', () => {
     await verbs.release(held)
     await verbs.release(held)
     await expectSettled('shut off')
-  }, 60_000)
+  }, 120_000)
 
   test('one that is started while its closed disks are copied makes no backup', async () => {
     const verbs = verbsOf(setting)
@@ -131,7 +131,7 @@ requires('libvirt')('offline', () => {
     await expect(verbs.export(held)).rejects.toThrow('was started while its disks were copied')
     await verbs.release(held)
     await expectSettled('running')
-  }, 60_000)
+  }, 120_000)
 })
 
 requires('libvirt')('a guest that ignores shutdown', () => {
@@ -144,7 +144,7 @@ requires('libvirt')('a guest that ignores shutdown', () => {
     guest = await defineGuest(libvirt, { name: 'zeus', ignoresShutdown: true })
     await guest.boot()
     place = await makeDirectory()
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await libvirt?.stop()
     await place?.remove()
