@@ -3,6 +3,7 @@ import { events, type Verified } from '../bus/events.ts'
 import { PartlyDone } from '../bus/function.ts'
 import { isAtWork, workEnds } from '../bus/hold.ts'
 import { addCopies } from '../infra/backups.ts'
+import { ancestorsOf } from '../infra/chain.ts'
 import { HoldfastError, messageOf } from '../infra/errors.ts'
 import { type Backup, readInventory } from '../infra/inventory.ts'
 import type { Copy, Manifest } from '../infra/manifest.ts'
@@ -28,9 +29,19 @@ export default defineFunction({
     const { host } = tools.source(backup.source)
     const manifest = await readManifest(host, backup.directory, backup.manifest)
     const vaults = vaultsOf(tools, backup.source, backup.plans)
-    const results = await Promise.allSettled(vaults.map(vault => copyTo(vault, backup, manifest, context)))
+    const chain = await ancestorsOf(host, { manifest, directory: backup.directory })
+    const below: Below[] = []
+    // One after the other: they note their copies beside the same backups.
+    for (const vault of vaults) below.push(await copyBelow(vault, chain, backup, context))
+    const results = await Promise.allSettled(
+      vaults.map(async (vault, index) => {
+        const failed = below[index]?.error
+        if (failed !== undefined) throw failed
+        return await copyTo(vault, backup, manifest, context)
+      }),
+    )
     const copies = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    const said = await noted(backup, copies, context)
+    const said = [...below.flatMap(({ said }) => said), ...(await noted(backup, copies, context))]
     const broken = results.flatMap((result, index) =>
       result.status === 'rejected' ? [{ vault: vaults[index] ?? '', reason: result.reason }] : [],
     )
@@ -42,6 +53,32 @@ export default defineFunction({
     return [...said, ...late, events.replicate.done({ ...backup, copies, missing, warnings: warnings.summary() })]
   },
 })
+
+interface Below {
+  said: Said[]
+  error?: unknown
+}
+
+/** What a backup builds on goes first, oldest first: a vault that lacks it, as a new one does, could not restore the copy. */
+async function copyBelow(
+  vault: string,
+  chain: readonly Backup[],
+  { source, host }: Verified,
+  context: FunctionContext,
+): Promise<Below> {
+  const said: Said[] = []
+  try {
+    for (const { manifest, directory, copies } of chain.toReversed()) {
+      if (copies.some(copy => copy.vault === vault)) continue
+      const of = { id: manifest.id, source, host, directory }
+      said.push(...(await noted(of, [await copyTo(vault, of, manifest, context)], context)))
+    }
+    return { said }
+  } catch (error) {
+    context.signal.throwIfAborted()
+    return { said, error }
+  }
+}
 
 /** Notes copies beside their backup, and says them. */
 async function noted(

@@ -6,7 +6,9 @@ import { PartlyDone } from '../../bus/function.ts'
 import replicate from '../../functions/replicate.ts'
 import { writeDocument } from '../../infra/backups.ts'
 import { readBackup } from '../../infra/inventory.ts'
-import { VERIFIED } from '../../infra/layout.ts'
+import { MANIFEST, VERIFIED } from '../../infra/layout.ts'
+import { Manifest } from '../../infra/manifest.ts'
+import { makeBackup, sha256 } from '../services/backup.ts'
 import { temporaryDirectory } from '../services/directory.ts'
 import { requires } from '../services/requires.ts'
 import { exportedBackup } from './facts.ts'
@@ -23,6 +25,10 @@ async function underway(required: boolean): Promise<{ stage: Stage; verified: Ve
 async function copies({ stage, verified }: { stage: Stage; verified: Verified }): Promise<string[]> {
   const backup = await readBackup(stage.tools.host('local'), verified.directory)
   return backup?.copies.map(({ vault }) => vault) ?? []
+}
+
+async function manifestOf({ directory }: Verified) {
+  return Manifest.parse(JSON.parse(await readFile(join(directory, MANIFEST), 'utf8')))
 }
 
 requires('rsync')('replicate', () => {
@@ -48,6 +54,29 @@ requires('rsync')('replicate', () => {
       facts: [{ event: { type: 'replicate.copied' }, data: { vault: 'good' } }],
     })
     expect(await copies(work)).toEqual(['good'])
+  })
+
+  test('what it builds on goes first to a vault that lacks it, and where that cannot be, it is not copied either', async () => {
+    const work = await underway(false)
+    const { stage, verified } = work
+    const below = { source: 'docs', label: 'here', at: '2026-11-20T02:00:00.000Z' }
+    const parent = await makeBackup(stage.root, below)
+    const text = JSON.stringify({ ...(await manifestOf(verified)), parent: parent.manifest.id })
+    await writeFile(join(verified.directory, MANIFEST), text)
+    const child = { ...verified, manifest: sha256(text), parent: parent.manifest.id }
+    await writeFile(join(parent.directory, 'data.bin'), 'damaged!')
+    const vault = stage.tools.vault('good').vault
+    await expect(replicate.handle(child, stage.context())).rejects.toThrow(/vault good: .*data\.bin/)
+    expect(await vault.list()).toEqual([])
+    await writeFile(join(parent.directory, 'data.bin'), 'the data')
+    const facts = [await replicate.handle(child, stage.context({ fence: 2 }))].flat()
+    expect(facts.map(({ event, data }) => [event.type, data.id])).toEqual([
+      ['replicate.copied', parent.manifest.id],
+      ['replicate.copied', verified.id],
+      ['replicate.done', verified.id],
+    ])
+    expect((await vault.list()).map(({ manifest }) => manifest.id)).toEqual([parent.manifest.id, verified.id])
+    expect((await readBackup(stage.tools.host('local'), parent.directory))?.copies).toMatchObject([{ vault: 'good' }])
   })
 
   test('twice: the same copy, said the same', async () => {

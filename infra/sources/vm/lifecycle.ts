@@ -70,8 +70,11 @@ export function inPlace(
       const before = await noteBefore(work, guest)
       if (!restored) return await putBack(work, guest, before)
       if (whole) await define(work, guest, await change(await definitionOf(work, details, before.xml)))
+      // Bitmaps in the other disks would be left without the checkpoint that is forgotten below.
+      else if (!isActive(await stateOf(guest))) await dropBitmaps(guest, work.source)
       const started = always || before.active || (whole && details.ran) ? await run(work, guest, details, before) : off
-      await forget(work, guest, whole)
+      // A disk that was put back has none of the bitmaps that our checkpoints speak of: the next run begins anew.
+      await dropCheckpoints(guest, work.source)
       return started
     },
   }
@@ -94,12 +97,6 @@ async function run(work: Work, guest: Guest, details: Details, before: Before): 
   const { agent } = describeDomain(await xmlOf(guest, { inactive: true }))
   // What was frozen had an agent that answered.
   return await waitForAnswer(guest, { channel: agent, answered: agent && details.frozen !== null })
-}
-
-/** A disk that was put back has none of the bitmaps that our checkpoints speak of: the next run begins anew. */
-async function forget(work: Work, guest: Guest, whole: boolean): Promise<void> {
-  await dropCheckpoints(guest, work.source)
-  if (!whole && !isActive(await stateOf(guest))) await dropBitmaps(guest, work.source)
 }
 
 async function putBack(work: Work, guest: Guest, { xml, active }: Before): Promise<Started> {

@@ -78,7 +78,8 @@ async function shutDown(capture: Capture): Promise<boolean> {
   return false
 }
 
-async function goesOff(guest: Guest, end: number, signal: AbortSignal): Promise<boolean> {
+/** Asks it again and again until the end (ms since 1970), and says whether it went off. */
+export async function goesOff(guest: Guest, end: number, signal: AbortSignal): Promise<boolean> {
   let next = 0
   for (let tries = 0; (await stateOf(guest)) !== 'shut off'; await wait(LOOK, undefined, { signal })) {
     if (Date.now() >= end) return false

@@ -1,20 +1,25 @@
 /** Stops a guest whose disks are being replaced: asked first, then switched off. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ask, askUnless, type Guest, isActive, stateOf } from '../../tools/guest.ts'
+import { refusedWith } from '../../tools/virsh.ts'
+import { goesOff } from './offline.ts'
 
-const LOOK_EVERY = 500
 const OFF_ALREADY = /domain is not running|failed to get domain|Domain not found/
 
 /** Returns whether it had to be switched off. `patience` in ms; 0 asks nobody. */
 export async function switchOff(guest: Guest, patience: number): Promise<boolean> {
-  const began = performance.now()
-  const running = (await stateOf(guest)) === 'running'
-  if (running && patience > 0) await askUnless(guest, OFF_ALREADY, 'shutdown')
-  while (running && performance.now() - began < patience && isActive(await domainState(guest)))
-    await sleep(LOOK_EVERY, undefined, guest.signal ? { signal: guest.signal } : {})
+  if (patience > 0 && (await stateOf(guest)) === 'running') await askedToGo(guest, patience)
   if (!isActive(await domainState(guest))) return false
   await askUnless(guest, OFF_ALREADY, 'destroy')
   return true
+}
+
+async function askedToGo(guest: Guest, patience: number): Promise<void> {
+  try {
+    await goesOff(guest, Date.now() + patience, guest.signal ?? new AbortController().signal)
+  } catch (error) {
+    // One that was never defined is gone with its QEMU.
+    if (!refusedWith(error, OFF_ALREADY)) throw error
+  }
 }
 
 /** A domain that is not defined is gone once it is off. */

@@ -1,6 +1,7 @@
 /** Restores of a scene, as the command line does them. */
 
 import { locate } from '../../../../infra/find.ts'
+import type { Host } from '../../../../infra/hosts/host.ts'
 import { placesOf } from '../../../../infra/places.ts'
 import { recover, recoveryOf } from '../../../../infra/recover.ts'
 import type { House } from '../../../services/house.ts'
@@ -13,6 +14,7 @@ export interface Asked {
   token?: string
   keepAside?: boolean
   signal?: AbortSignal
+  host?: Host
 }
 
 let count = 0
@@ -32,6 +34,7 @@ export async function restore({ tools }: House, id: string, asked: Asked = {}) {
   const located = await locate(placesOf(tools, vault), id)
   const restored = await recover({
     ...recoveryOf(tools, source),
+    ...(asked.host && { host: asked.host }),
     ...{ located, to, part, token, keepAside, signal },
     ...{ progress: () => undefined, warn: message => void warnings.push(message) },
   })
