@@ -13,6 +13,8 @@ export interface BackupOptions {
   /** Artifacts: name to content. */
   files?: Record<string, string | Uint8Array>
   parent?: string
+  /** It lies inside its own source. */
+  protects?: false
 }
 
 export interface MadeBackup {
@@ -42,7 +44,10 @@ export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-function manifestOf(files: Record<string, string | Uint8Array>, { source = 'zeus', at, label, parent }: BackupOptions): Manifest {
+function manifestOf(
+  files: Record<string, string | Uint8Array>,
+  { source = 'zeus', at, label, parent, protects }: BackupOptions,
+): Manifest {
   const moment = at ?? '2026-11-21T02:00:00.000Z'
   const artifacts = Object.entries(files).map(([name, content]) => ({
     name,
@@ -60,6 +65,7 @@ function manifestOf(files: Record<string, string | Uint8Array>, { source = 'zeus
     day: moment.slice(0, 10),
     plans: ['nightly'],
     parent: parent ?? null,
+    ...(protects === false && { protects }),
     consistency: { asked: 'crash', achieved: 'crash' },
     encryption: null,
     artifacts,

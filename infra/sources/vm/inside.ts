@@ -1,7 +1,7 @@
 /** Internal snapshots: a way back that lies inside the domain's own disks, and is lost with them. */
 import { dirname } from 'node:path'
-import { HoldfastError, InvalidInput } from '../../errors.ts'
-import { INSIDE } from '../../manifest.ts'
+import { HoldfastError, InvalidInput, VerificationFailed } from '../../errors.ts'
+import { type Check, INSIDE } from '../../manifest.ts'
 import { describeDomain } from '../../tools/domain-xml.ts'
 import { ask, askUnless, type Guest, isActive, xmlOf } from '../../tools/guest.ts'
 import { imageInfo } from '../../tools/qemu-img.ts'
@@ -67,6 +67,15 @@ async function requireRoom({ guest, work, look }: Capture): Promise<void> {
         hint: 'Make room there, or configure mode: live.',
       },
     )
+}
+
+/** That it is still there: nothing else can be known of it without going back to it. */
+export async function checkInside(guest: Guest, name: string): Promise<Check> {
+  if ((await askUnless(guest, GONE, 'snapshot-info', `--snapshotname=${name}`)) === undefined)
+    throw new VerificationFailed(`${guest.domain} has no snapshot ${name} any more`, {
+      hint: 'Somebody deleted it, or restored the disks. Nothing of this backup is left.',
+    })
+  return { name: 'snapshot', result: `there, ${INSIDE}` }
 }
 
 /** Takes it away, whole or half made. Does nothing where there is none. */

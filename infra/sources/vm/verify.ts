@@ -8,6 +8,7 @@ import { checkImage, type ImageInfo, imageChain } from '../../tools/qemu-img.ts'
 import type { StoredWork } from '../source.ts'
 import type { Details, Image } from './details.ts'
 import { detailsOf } from './goal.ts'
+import { checkInside } from './inside.ts'
 import { checkWorkspace } from './workspace.ts'
 
 type Work = StoredWork<unknown>
@@ -19,7 +20,8 @@ export async function verify(given: Work): Promise<Check[]> {
   const domain = await readDomain(work, details)
   const checks: Check[] = [compareDomain(work, details, domain)]
   for (const image of details.images) checks.push(await checkOne(work, image))
-  if (details.inside !== null) checks.push({ name: 'disks', result: 'inside the domain alone: lost with its disks' })
+  const { host, signal } = work
+  if (details.inside !== null) checks.push(await checkInside({ host, signal, ...details }, details.inside))
   return [...checks, ...(await checkWorkspace(work.host, work.directory, details, work.signal))]
 }
 

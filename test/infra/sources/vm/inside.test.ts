@@ -2,6 +2,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { localHost } from '../../../../infra/hosts/local.ts'
+import { checkInside } from '../../../../infra/sources/vm/inside.ts'
 import { statusOf } from '../../../../infra/status.ts'
 import { imageInfo } from '../../../../infra/tools/qemu-img.ts'
 import { temporaryDirectory } from '../../../services/directory.ts'
@@ -59,6 +60,8 @@ requires('libvirt')('a snapshot inside', () => {
     expect(await snapshots()).toEqual([setting.id])
     await verbsOf(setting).abandon()
     expect(await snapshots()).toEqual([])
+    const zeus = { host: localHost(), uri: scene.libvirt.uri, domain: 'zeus' }
+    await expect(checkInside(zeus, inside.id)).rejects.toThrow(`zeus has no snapshot ${inside.id} any more`)
     await scene.expectSettled(scene.guest, [])
   }, 120_000)
 

@@ -139,4 +139,21 @@ requires('libvirt')('with QEMU as a user of its own', () => {
     const next = await scene.backUp({ source: 'live' })
     await expectRecords(join(next.directory, 'live_vda.qcow2'), synced)
   }, 120_000)
+
+  test('a guest that ends while its disks are copied is merged closed, though release is killed, and left off', async () => {
+    const { guest } = scene
+    const verbs = verbsOf(setting())
+    const synced = await guest.synced()
+    const held = await verbs.snapshot()
+    const written = await guest.moreRecords(2)
+    await guest.kill9()
+    await verbs.export(held)
+    await expectRecords(join(verbs.directory, 'zeus_vda.qcow2'), synced)
+    await killIn('release', { when: 'after', command: 'qemu-img commit' }, setting(), held)
+    await verbs.release(held)
+    expect(await overlays()).toEqual([])
+    expect(await guest.state()).toBe('shut off')
+    await expectRecords(guest.disks[0]?.path ?? '', written, false)
+    await guest.boot()
+  }, 120_000)
 })
