@@ -6,6 +6,7 @@ import { type DomainDisk, describeDomain } from '../../tools/domain-xml.ts'
 import { ask, askUnless, type Guest, isActive, stateOf, xmlOf } from '../../tools/guest.ts'
 import { refusedWith, virsh } from '../../tools/virsh.ts'
 import type { Found } from '../source.ts'
+import { reasonToOmit } from './look.ts'
 import type { Options } from './options.ts'
 
 const USUAL = 'qemu:///system'
@@ -69,10 +70,10 @@ function described({ format, source, type }: DomainDisk, capacity: number | unde
   return [format, ...(capacity === undefined ? [] : [prettyBytes(capacity)]), source ?? `on ${type}`].join(', ')
 }
 
-function obstacleOf({ source, type, readonly, transient }: DomainDisk): { obstacle?: string } {
-  if (source === undefined) return { obstacle: `it is neither a file nor a block device (${type})` }
-  if (readonly) return { obstacle: 'it is read only' }
-  return transient ? { obstacle: 'it is transient: its changes end with the guest' } : {}
+function obstacleOf(disk: DomainDisk): { obstacle?: string } {
+  if (disk.source === undefined) return { obstacle: `it is neither a file nor a block device (${disk.type})` }
+  const obstacle = reasonToOmit(disk, [])
+  return obstacle === undefined ? {} : { obstacle }
 }
 
 /** `vda  536870912  12464128  12517376` on each line; `-` where nothing is known. */

@@ -72,7 +72,8 @@ export async function versions(guest: Guest): Promise<Record<string, string>> {
   return { ...(libvirt && { libvirt }), ...(qemu && { qemu }), 'qemu-img': image }
 }
 
-function reasonToOmit(disk: DomainDisk, exclude: readonly string[]): string | undefined {
+/** Why a disk is left out; undefined where it is captured. */
+export function reasonToOmit(disk: DomainDisk, exclude: readonly string[]): string | undefined {
   if (exclude.includes(disk.target)) return 'excludeDisks names it'
   if (disk.readonly) return 'it is read only'
   if (disk.transient) return 'it is transient: its changes end with the guest'

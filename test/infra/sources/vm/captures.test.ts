@@ -1,0 +1,79 @@
+import { expect, describe as suite, test } from 'vitest'
+import type { Manifest } from '../../../../infra/manifest.ts'
+import { describe } from '../../../../infra/sources/vm/describe.ts'
+import { captures } from '../../../../infra/sources/vm/discover.ts'
+import { Options } from '../../../../infra/sources/vm/options.ts'
+import { makeBackup } from '../../../services/backup.ts'
+import { temporaryDirectory } from '../../../services/directory.ts'
+
+suite('which disks of a domain a source captures', () => {
+  const place = 'qemu:///system'
+  const parts = ['vda', 'vdb', 'vdc'].map(name => ({ name, description: '' }))
+  const zeus = {
+    name: 'zeus',
+    place,
+    description: '',
+    parts: [...parts, { name: 'vdd', description: '', obstacle: 'it is read only' }],
+  }
+
+  test.each([
+    { what: 'all that can be', source: 'zeus', options: {}, captured: ['vda', 'vdb', 'vdc'] },
+    { what: 'by the name of the domain', source: 'night', options: { domain: 'zeus' }, captured: ['vda', 'vdb', 'vdc'] },
+    { what: 'but the excluded', source: 'zeus', options: { excludeDisks: ['vda', 'vdc'] }, captured: ['vdb'] },
+    { what: 'none in its own disk', source: 'zeus', options: { mode: 'snapshot' }, captured: [] },
+    { what: 'nothing of another domain', source: 'zeus', options: { domain: 'ares' }, captured: undefined },
+    { what: 'nothing of another libvirt', source: 'zeus', options: { uri: 'qemu:///session' }, captured: undefined },
+  ])('$what', ({ source, options, captured }) => {
+    expect(captures(zeus, source, Options.parse(options))).toEqual(captured)
+  })
+})
+
+suite('how a domain was captured, for people', () => {
+  const parent = 'zeus-20261120T020000Z'
+  const image = { artifact: 'zeus_vda.qcow2', format: 'qcow2', capacity: 1, source: '/vda', sourceFormat: 'qcow2' }
+  const details = {
+    ...{ uri: 'qemu:///system', domain: 'zeus', uuid: 'x', mode: 'live', method: 'incremental', why: 'it runs', ran: true },
+    ...{ xml: 'zeus.xml', nvram: null, tpm: null, workspace: null, frozen: 41, downtime: null, dirty: 22_000_000, inside: null },
+    images: [
+      { ...image, target: 'vda', parent: '../a' },
+      { ...image, target: 'vdb', parent: null },
+    ],
+  }
+  const rowsOf = async (given: Partial<Manifest>) => {
+    const { manifest } = await makeBackup(await temporaryDirectory())
+    return Object.fromEntries(describe({ ...manifest, kind: 'vm', parent, details, ...given }))
+  }
+
+  test('an increment names its parent, what changed, and the disks that are whole all the same', async () => {
+    expect(await rowsOf({})).toEqual({
+      capture: 'live, incremental: it runs',
+      extent: `incremental on ${parent}, 22 MB changed, vdb whole`,
+      frozen: '41 ms',
+    })
+  })
+
+  test('one that was off has a downtime and was not frozen', async () => {
+    const offline = { ...details, mode: 'offline', frozen: null, downtime: 6049, dirty: null }
+    expect(await rowsOf({ parent: null, details: offline })).toEqual({
+      capture: 'offline, incremental: it runs',
+      extent: 'full',
+      downtime: '6.0 s',
+    })
+  })
+
+  test('a live one that was not frozen, without the workspace it has to have, says both', async () => {
+    const rows = await rowsOf({ details: { ...details, frozen: null, workspaceProblem: 'the workspace is away' } })
+    expect(rows).toMatchObject({ frozen: 'not at all', workspace: 'the workspace is away' })
+  })
+
+  test('one in its own disk says where it is', async () => {
+    const inner = { ...details, mode: 'snapshot', method: 'internal', images: [], inside: 'zeus-20261121T020000Z' }
+    expect(await rowsOf({ parent: null, details: inner })).toMatchObject({
+      extent: "snapshot zeus-20261121T020000Z inside the domain's own disks",
+    })
+  })
+
+  test('what it does not understand it does not describe', async () => {
+    expect(await rowsOf({ details: { mode: 7 } })).toEqual({})
+  })
+})
