@@ -7,8 +7,22 @@ import { methods, modes } from '../../../../infra/sources/vm/options.ts'
 const DAY = 24 * 3600_000
 const now = new Date('2026-11-21T02:00:00Z')
 
-const vda: KnownDisk = { target: 'vda', source: '/images/zeus.qcow2', format: 'qcow2', capacity: 1000, tracks: true }
-const vdb: KnownDisk = { target: 'vdb', source: '/images/data.raw', format: 'raw', capacity: 500, tracks: false }
+const vda: KnownDisk = {
+  target: 'vda',
+  source: '/images/zeus.qcow2',
+  format: 'qcow2',
+  capacity: 1000,
+  tracks: true,
+  encrypted: false,
+}
+const vdb: KnownDisk = {
+  target: 'vdb',
+  source: '/images/data.raw',
+  format: 'raw',
+  capacity: 500,
+  tracks: false,
+  encrypted: false,
+}
 
 function candidate(id: string, change: Partial<Candidate> = {}): Candidate {
   const { target, source, capacity } = vda
@@ -54,6 +68,17 @@ describe('the mode', () => {
 })
 
 describe('the method', () => {
+  test('a guest that is off is copied closed, and keeps what the next increment builds on', () => {
+    const chosen = choose(situation({ active: false, candidates: [last] }))
+    expect(chosen).toMatchObject({ mode: 'offline', method: 'convert', parent: null, warnings: [] })
+  })
+
+  test('snapshots, ours too, forbid increments: going back to one changes disks and no bitmap', () => {
+    const chosen = choose(situation({ snapshots: ['zeus-20261119T020000Z'], candidates: [last] }))
+    expect(chosen).toMatchObject({ method: 'copy', parent: null, increments: [] })
+    expect(chosen.warnings).toEqual([expect.stringContaining('virsh snapshot-delete')])
+  })
+
   test('raw disks alone are copied; beside qcow2 ones they are copied in the same job', () => {
     expect(choose(situation({ disks: [vdb] }))).toMatchObject({ method: 'copy', increments: [], warnings: [] })
     expect(choose(situation({ disks: [vda, vdb], candidates: [last] }))).toMatchObject({
@@ -65,6 +90,12 @@ describe('the method', () => {
   test('increments of raw disks alone are refused with advice', () => {
     const options = { ...situation().options, method: 'incremental' } as const
     expect(() => choose(situation({ options, disks: [vdb] }))).toThrow(/none of its disks.*vdb \(raw\)/)
+  })
+
+  test('a disk that is encrypted is not so in the backup, which is said', () => {
+    expect(choose(situation({ disks: [{ ...vda, encrypted: true }] })).warnings).toEqual([
+      expect.stringMatching(/^vda is encrypted/),
+    ])
   })
 
   test("checkpoints of somebody else's make it a copy, with a warning that names them", () => {
@@ -138,7 +169,7 @@ describe('the parent', () => {
               changed: changed && new Set(changed),
             }),
           )
-          const tracked = current.map(disk => ({ ...disk, tracks: disk.format === 'qcow2' }))
+          const tracked = current.map(disk => ({ ...disk, tracks: disk.format === 'qcow2', encrypted: false }))
           fc.pre(method !== 'incremental' || tracked.some(({ tracks }) => tracks))
           const options = { mode, method, fullEvery: 7 * DAY }
           const chosen = choose(situation({ options, active, disks: tracked, foreign: strangers, snapshots: [], candidates }))
