@@ -16,6 +16,14 @@ export async function dropCheckpoints(guest: Guest, source: string): Promise<voi
   }
 }
 
+/** After all disks were replaced: the snapshots that lay inside them are no more. Says which of others libvirt still lists. */
+export async function forgetSnapshots(guest: Guest, source: string): Promise<string[]> {
+  const names = (await ask(guest, 'snapshot-list', '--name')).split('\n').map(name => name.trim())
+  for (const name of names.filter(name => isOurs(name, source)))
+    await askUnless(guest, /no domain snapshot with matching name/, 'snapshot-delete', `--snapshotname=${name}`, '--metadata')
+  return names.filter(name => name !== '' && !isOurs(name, source))
+}
+
 /** Of a guest that is off: what its checkpoints left in its images. */
 export async function dropBitmaps(guest: Guest, source: string): Promise<void> {
   const { disks } = describeDomain(await xmlOf(guest, { inactive: true }))

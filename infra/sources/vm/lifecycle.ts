@@ -8,7 +8,7 @@ import { type Before, note, noteBefore } from './before.ts'
 import { copyOf } from './copy.ts'
 import { define, definitionOf, undefine } from './define.ts'
 import type { Details } from './details.ts'
-import { dropBitmaps, dropCheckpoints } from './drop-checkpoints.ts'
+import { dropBitmaps, dropCheckpoints, forgetSnapshots } from './drop-checkpoints.ts'
 import { existing, guestOf, patienceOf } from './find-domain.ts'
 import { detailsOf, goalOf, originalsOf, type Placed, stagedPath } from './goal.ts'
 import { placeOf } from './restore.ts'
@@ -75,6 +75,8 @@ export function inPlace(
       const started = always || before.active || (whole && details.ran) ? await run(work, guest, details, before) : off
       // A disk that was put back has none of the bitmaps that our checkpoints speak of: the next run begins anew.
       await dropCheckpoints(guest, work.source)
+      const stale = whole ? await forgetSnapshots(guest, work.source) : []
+      if (stale.length) work.warn(`libvirt lists snapshots that lay in the disks that were replaced: ${stale.join(', ')}`)
       return started
     },
   }
