@@ -8,6 +8,7 @@ import { block, exitCodes } from './errors.ts'
 import { type Instance, startInstance } from './instance.ts'
 import { interruptible } from './interrupt.ts'
 import { moment, note, say } from './print.ts'
+import { givingBack } from './rest.ts'
 import { backUpEverything } from './round.ts'
 import { version } from './version.ts'
 
@@ -45,7 +46,8 @@ export async function runDaemon({
     const visitor = visit(instance.cell.connection, configuration.prefix)
     if (once) return await backUpEverything(visitor, configuration, stop.signal)
     say(greeting(configuration))
-    using _ = reloading(instance, configuration, log)
+    using _reloading = reloading(instance, configuration, log)
+    using _rest = givingBack()
     if (now) await round(visitor, instance, stop.signal)
     await new Promise(resolve => (stop.signal.aborted ? resolve(undefined) : stop.signal.addEventListener('abort', resolve)))
     return exitCodes.done

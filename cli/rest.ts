@@ -1,0 +1,37 @@
+/** A worker at rest: what its last work left in memory is given back. The engine by itself keeps it until there is work again. */
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+/** Between two looks, ms. */
+const EVERY = 3000
+/** Who takes less than this between two looks does not work; bytes. */
+const STILL = 500_000
+/** Below this nothing is collected, so that the little that waiting takes costs no time; bytes. */
+const WORTH = 4_000_000
+
+/** Looks until it is disposed. */
+export function givingBack({ every = EVERY } = {}): Disposable {
+  let last = used()
+  let least = 0
+  const timer = setInterval(() => {
+    const before = last
+    last = used()
+    if (Math.abs(last - before) > STILL || last - least < WORTH) return
+    collect()
+    last = least = used()
+  }, every).unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+function used(): number {
+  return getHeapStatistics().used_heap_size
+}
+
+/** Stands still for about a tenth of a second, which nobody at rest minds. `last-resort` also returns the pages to the system. */
+function collect(): void {
+  // Code is cached for the flags that are in force when the process ends: this one stays only as long as it is needed.
+  setFlagsFromString('--expose-gc')
+  const gc: NodeJS.GCFunction = runInNewContext('gc')
+  setFlagsFromString('--no-expose-gc')
+  gc({ type: 'major', flavor: 'last-resort', execution: 'sync' })
+}
