@@ -35,14 +35,14 @@ export interface Running {
 export async function makePlace(): Promise<Place> {
   const { path, remove } = await makeDirectory()
   const env = { PATH: process.env.PATH ?? '', HOME: path, XDG_STATE_HOME: join(path, 'state') }
-  const start = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) =>
+  const start = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}, timeout = 60_000) =>
     execa(process.execPath, [launcher, ...args], {
       cwd: options.cwd ?? path,
       env: { ...env, ...options.env },
       extendEnv: false,
       reject: false,
       stdin: 'ignore',
-      timeout: 60_000,
+      timeout,
     })
   return {
     path,
@@ -55,7 +55,8 @@ export async function makePlace(): Promise<Place> {
       return JSON.parse((await start([...args, '--json'])).stdout)
     },
     async begin(args, ready) {
-      const child = start(args)
+      // A worker lives as long as the tests of its file, which on a busy machine is long.
+      const child = start(args, {}, 300_000)
       let said = ''
       child.stdout.on('data', chunk => {
         said += String(chunk)
