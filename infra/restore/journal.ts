@@ -123,7 +123,8 @@ export async function halfRestored(host: Host, state: string, source: string): P
 export async function refuseHalfRestored(host: Host, state: string, source: string): Promise<void> {
   const half = await halfRestored(host, state, source)
   if (!half) return
-  throw new HoldfastError(`${source} is half restored: the restore of ${half.backup} stopped in the middle of the exchange`, {
+  const how = half.phase === 'pulling' ? 'is not all in place yet' : 'stopped in the middle of the exchange'
+  throw new HoldfastError(`${source} is half restored: the restore of ${half.backup} ${how}`, {
     retryable: false,
     hint:
       'An instance finishes what it began when it runs again. What a command began, or an instance gave up, this finishes while no ' +

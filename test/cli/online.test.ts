@@ -51,6 +51,17 @@ requires(
     expect(up.said()).toMatch(/^Not all is well. Going on when asked. Ctrl-C ends.$/m)
   })
 
+  test('drill tries the newest backup out, and says where it stands', async () => {
+    const { exitCode, stdout } = await place.holdfast(['drill', 'notes'])
+    expect({ exitCode, stdout }).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^notes-\d{8}T\d{6}Z {2}local {2}drilled/),
+    })
+    expect(stdout).toContain('integrity_check of the restored file: ok')
+    expect(await place.json(['list', 'notes'])).toMatchObject([{ proven: true }])
+    expect(await place.holdfast(['drill', 'notas'])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('notas') })
+  })
+
   test('url is the address with which any client joins', async () => {
     const { exitCode, stdout } = await place.holdfast(['url'])
     expect(exitCode).toBe(0)
