@@ -11,6 +11,7 @@ export interface KnownDisk {
   capacity: number
   /** It can hold the bitmaps that increments need. */
   tracks: boolean
+  encrypted: boolean
 }
 
 /** A verified backup of the source that increments may build on. */
@@ -60,7 +61,8 @@ export function choose(situation: Situation): Choice {
     return { ...mode, method: 'convert', why: `${mode.why}, and stays off`, parent: null, increments: [], warnings: [] }
   const method = methodOf(situation)
   const why = `${mode.why}; ${method.why}`
-  const whole = { mode: mode.mode, method: method.method, why, parent: null, increments: [], warnings: method.warnings }
+  const warnings = [...method.warnings, ...openlyWritten(situation, method.method)]
+  const whole = { mode: mode.mode, method: method.method, why, parent: null, increments: [], warnings }
   return method.method === 'incremental' ? onParent(situation, whole) : whole
 }
 
@@ -99,6 +101,14 @@ function methodOf({ options, disks, foreign, snapshots }: Situation): Pick<Choic
     why: `${method === 'auto' ? 'its disks allow' : 'configured:'} increments${whole}`,
     warnings: [],
   }
+}
+
+/** QEMU reads through its encryption, and writes what it reads. */
+function openlyWritten({ disks }: Situation, method: Held['method']): string[] {
+  if (method === 'external') return []
+  return disks
+    .filter(({ encrypted }) => encrypted)
+    .map(({ target }) => `${target} is encrypted, and its image in the backup is not`)
 }
 
 /** The newest backup that an increment can build on, and the disks for which it can. */

@@ -45,9 +45,8 @@ export async function makeStage(guest: Guest, stage: string): Promise<void> {
   await host.makeDirectory(stage)
   const [owner, login] = await Promise.all([qemuOwner(guest), loginOf(host)])
   if (!owner || owner === login) return
-  const [user = ''] = owner.split(':')
   await host.run(['chown', owner, '--', stage])
-  await letPass(host, dirname(stage), user, stage)
+  await letPass(host, dirname(stage), owner, stage)
 }
 
 export async function note(host: Host, stage: string, found: Note): Promise<void> {
@@ -73,10 +72,11 @@ export async function qemuOwner(guest: Guest): Promise<string | undefined> {
 }
 
 /** QEMU's user has to pass the root, which is 0700: it may pass and no more. */
-async function letPass(host: Host, root: string, user: string, stage: string): Promise<void> {
+async function letPass(host: Host, root: string, owner: string, stage: string): Promise<void> {
+  const [user = '', group = ''] = owner.split(':')
   const { exitCode } = await host.run(['setfacl', '-m', `u:${user}:x`, '--', root], { okCodes: [0, 1, 127] })
   if (exitCode !== 0) await host.run(['chmod', 'o+x', '--', root])
-  const argv = ['setpriv', '--reuid', user, '--clear-groups', 'test', '-w', stage] as const
+  const argv = ['setpriv', '--reuid', user, '--regid', group, '--clear-groups', 'test', '-w', stage] as const
   const passed = await host.run(argv, { okCodes: [0, 1] })
   if (passed.exitCode !== 0)
     throw new HoldfastError(`QEMU works as user ${user}, who cannot reach ${stage}`, {

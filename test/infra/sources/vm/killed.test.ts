@@ -2,7 +2,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import type { Host } from '../../../../infra/hosts/host.ts'
 import { localHost } from '../../../../infra/hosts/local.ts'
 import { type Directory, makeDirectory } from '../../../services/directory.ts'
@@ -11,16 +10,16 @@ import { MB } from '../../../services/guest-disks.ts'
 import { type Libvirt, startLibvirt } from '../../../services/libvirt.ts'
 import { requires } from '../../../services/requires.ts'
 import { until } from '../../../services/until.ts'
+import { type Jobs, jobsOf } from './jobs.ts'
 import { expectRecords } from './scene.ts'
 import { killIn, type Point, type Setting, verbsOf } from './verbs.ts'
-
-const Blocks = z.array(z.object({ inserted: z.object({ file: z.string(), 'node-name': z.string() }).optional() }))
 
 requires('libvirt')('a capture that is cut off', () => {
   let libvirt: Libvirt
   let guest: Guest
   let place: Directory
   let cramped: Directory
+  let jobs: Jobs
   let count = 0
 
   beforeAll(async () => {
@@ -29,6 +28,7 @@ requires('libvirt')('a capture that is cut off', () => {
     libvirt = await startLibvirt()
     guest = await defineGuest(libvirt, { name: 'zeus', disks: [{ size: 512 * MB, filled: 256 * MB }, { size: 64 * MB }] })
     await guest.boot()
+    jobs = jobsOf(libvirt, guest)
     place = await makeDirectory()
   }, 120_000)
   afterAll(async () => {
@@ -39,7 +39,7 @@ requires('libvirt')('a capture that is cut off', () => {
 
   // A test that fails leaves no job to the next one.
   afterEach(async () => {
-    if (await job()) await libvirt.virsh('domjobabort', 'zeus')
+    if (await jobs.running()) await libvirt.virsh('domjobabort', 'zeus')
   })
 
   const next = (change: object = {}): Setting => {
@@ -47,32 +47,6 @@ requires('libvirt')('a capture that is cut off', () => {
     const id = `zeus-20261121T0200${String(count).padStart(2, '0')}Z`
     return { root: join(place.path, String(count)), id, options: { uri: libvirt.uri, ...change } }
   }
-  const monitor = async (command: string, given: object = {}): Promise<unknown> =>
-    JSON.parse(await libvirt.virsh('qemu-monitor-command', 'zeus', JSON.stringify({ execute: command, arguments: given }))).return
-  /** Of the job that runs, in bytes a second; 0 lets it go. */
-  const speed = async (bytes: number) => {
-    for (const { device } of z.array(z.object({ device: z.string() })).parse(await monitor('query-block-jobs')))
-      await monitor('block-job-set-speed', { device, speed: bytes })
-  }
-  /** On which a backup job takes for ever, until it is let go: it is slowed in the moment in which it begins. */
-  const slow = async (): Promise<Host> => {
-    const host = localHost()
-    const blocks = Blocks.parse(await monitor('query-block'))
-    const node = blocks.find(({ inserted }) => inserted?.file === guest.disks[0]?.path)?.inserted?.['node-name']
-    const slowing = JSON.stringify({ execute: 'block-job-set-speed', arguments: { device: `backup-vda-${node}`, speed: 1 } })
-    return {
-      ...host,
-      async run(argv, options) {
-        const [virsh, quiet, connect, uri, command, ...rest] = argv
-        if (command !== 'backup-begin') return await host.run(argv, options)
-        const script = `backup-begin ${rest.join(' ')}; qemu-monitor-command zeus '${slowing}'`
-        return await host.run([virsh, quiet ?? '', connect ?? '', uri ?? '', script], options)
-      },
-    }
-  }
-  const job = async () => (await libvirt.virsh('domjobinfo', 'zeus')).includes('Backup')
-  const checkpoints = async () => (await libvirt.virsh('checkpoint-list', 'zeus', '--name')).trim()
-
   const expectFinished = async (setting: Setting, synced: number, frozen = true) => {
     const verbs = verbsOf(setting)
     const held = await verbs.snapshot()
@@ -85,7 +59,7 @@ requires('libvirt')('a capture that is cut off', () => {
   const expectUntouched = async ({ root }: Setting) => {
     expect(await guest.state()).toBe('running')
     expect(await guest.frozen()).toBe(false)
-    expect(await job()).toBe(false)
+    expect(await jobs.running()).toBe(false)
     expect((await readdir(root)).filter(name => name.startsWith('.vm-'))).toEqual([])
     await guest.moreRecords(1)
   }
@@ -103,7 +77,7 @@ requires('libvirt')('a capture that is cut off', () => {
         const synced = await guest.moreRecords(1)
         await killIn('snapshot', point, setting)
         await expectFinished(setting, synced, !point.command.includes('thaw'))
-        expect(await checkpoints()).toBe('')
+        expect(await jobs.checkpoints()).toBe('')
       },
       60_000,
     )
@@ -112,10 +86,10 @@ requires('libvirt')('a capture that is cut off', () => {
       const setting = next({ freezeLimit: '2s' })
       await killIn('snapshot', { when: 'after', command: 'backup-begin' }, setting)
       await until('the watchdog thaws', async () => !(await guest.frozen()), { seconds: 30 })
-      expect(await checkpoints()).toBe(setting.id)
+      expect(await jobs.checkpoints()).toBe(setting.id)
       await verbsOf(setting).abandon()
       await verbsOf(setting).abandon()
-      expect(await checkpoints()).toBe('')
+      expect(await jobs.checkpoints()).toBe('')
       await expectUntouched(setting)
     }, 60_000)
   })
@@ -130,11 +104,11 @@ requires('libvirt')('a capture that is cut off', () => {
       async point => {
         const setting = next()
         const synced = await guest.moreRecords(1)
-        const held = await verbsOf(setting, await slow()).snapshot()
-        expect(await job()).toBe(true)
-        if (point.command !== 'backup-dumpxml') await speed(0)
+        const held = await verbsOf(setting, await jobs.slow()).snapshot()
+        expect(await jobs.running()).toBe(true)
+        if (point.command !== 'backup-dumpxml') await jobs.letGo()
         await killIn('export', point, setting, held)
-        await speed(0)
+        await jobs.letGo()
         await expectFinished(setting, synced)
       },
       60_000,
@@ -143,12 +117,12 @@ requires('libvirt')('a capture that is cut off', () => {
     test('libvirtd: the job goes on, and export finds it', async () => {
       const setting = next()
       const synced = await guest.moreRecords(1)
-      const verbs = verbsOf(setting, await slow())
+      const verbs = verbsOf(setting, await jobs.slow())
       const held = await verbs.snapshot()
       await libvirt.kill9()
       await libvirt.restart()
-      expect(await job()).toBe(true)
-      await speed(0)
+      expect(await jobs.running()).toBe(true)
+      await jobs.letGo()
       await verbs.export(held)
       await expectRecords(join(verbs.directory, 'zeus_vda.qcow2'), synced)
       await verbs.release(held)
@@ -157,20 +131,20 @@ requires('libvirt')('a capture that is cut off', () => {
 
     test('the worker, in release: a job that nobody wants ends, and its checkpoint goes', async () => {
       const setting = next()
-      const held = await verbsOf(setting, await slow()).snapshot()
+      const held = await verbsOf(setting, await jobs.slow()).snapshot()
       await killIn('release', { when: 'after', command: 'domjobabort' }, setting, held)
       await verbsOf(setting).release(held)
       await verbsOf(setting).release(held)
-      expect(await checkpoints()).toBe('')
+      expect(await jobs.checkpoints()).toBe('')
       await expectUntouched(setting)
     }, 60_000)
 
     test('a job of somebody else is not touched, and named', async () => {
       const setting = next()
-      const theirs = verbsOf(setting, await slow())
+      const theirs = verbsOf(setting, await jobs.slow())
       const held = await theirs.snapshot()
       await expect(verbsOf(next()).snapshot()).rejects.toThrow(/zeus has a job that is not ours/)
-      expect(await job()).toBe(true)
+      expect(await jobs.running()).toBe(true)
       await theirs.release(held)
     }, 60_000)
 
@@ -195,7 +169,7 @@ requires('libvirt')('a capture that is cut off', () => {
       })
       await verbs.release(held)
       await expectUntouched(setting)
-      expect(await checkpoints()).toBe('')
+      expect(await jobs.checkpoints()).toBe('')
       await expect(verbsOf(setting).snapshot()).rejects.toThrow(/zeus needs \d+ bytes, and .* has \d+ free/)
       await rm(filler)
       await rm(verbs.directory, { recursive: true })
@@ -207,14 +181,14 @@ requires('libvirt')('a capture that is cut off', () => {
 
     test('QEMU: the backup fails, and the next one after a start is good', async () => {
       const setting = next()
-      const verbs = verbsOf(setting, await slow())
+      const verbs = verbsOf(setting, await jobs.slow())
       const held = await verbs.snapshot()
       await guest.kill9()
       await expect(verbs.export(held)).rejects.toThrow(/the backup job of zeus did not end well: the guest went off/)
       await verbs.release(held)
       await guest.boot()
       await expectFinished(next(), await guest.moreRecords(1))
-      expect(await checkpoints()).toBe('')
+      expect(await jobs.checkpoints()).toBe('')
     }, 60_000)
   })
 })
