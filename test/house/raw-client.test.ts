@@ -109,7 +109,7 @@ requires(
     const questions: [endpoint: string, body: string, message: string][] = [
       ['restore', '{"id":"docs-20200101T000000Z"}', 'no backup "docs-20200101T000000Z" in local, nas'],
       ['restore', '{"id":""}', 'id'],
-      ['restore', '{"id":"docs-2020","to":"somewhere"}', 'to: expected an absolute path'],
+      ['restore', '{"id":"docs-2020","to":"somewhere"}', 'no backup "docs-2020" in local, nas'],
       ['restore', '{"id":"docs-2020","vault":"nsa"}', 'there is no vault "nsa"'],
       ['verify', '{"id":"../../etc"}', 'no backup "../../etc"'],
       ['prune', '{"source":"dosc"}', 'there is no source "dosc"'],
