@@ -5,11 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { type Domain, type Guest, guestNamed } from '../test/services/guest.ts'
 import { type Row, sideBySide } from './measure.ts'
+import { scaled } from './scale.ts'
 import { backUp, type Lab, openVmHouse, rootOf } from './vm-lab.ts'
 
 /** Disks in GB: the answer must not depend on it. */
 const SIZES = [1, 2, 4]
-const ROUNDS = 3
+const ROUNDS = scaled(3)
 /** Allowed beyond what the guest itself takes, seconds. */
 const ALLOWED = 2
 /** For a guest to answer, ms. */

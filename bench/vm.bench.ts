@@ -5,13 +5,14 @@ import { execa } from 'execa'
 import { z } from 'zod'
 import type { Guest } from '../test/services/guest.ts'
 import { median, type Row, sideBySide } from './measure.ts'
+import { scaled } from './scale.ts'
 import { backUp, change, type Lab, openLab, openVmHouse, secondsOf } from './vm-lab.ts'
 import { outages } from './vm-outage.ts'
 import { bareJob, listenForJob, plainCopy, plainHash, virtnbdbackup } from './vm-peers.ts'
 
 export const name = 'vm: a disk of 2 GB, 85 % full, 1 % changed for each increment, on libvirt and emulated processors'
 
-const ROUNDS = 5
+const ROUNDS = scaled(5)
 
 export async function run(): Promise<Row[]> {
   await using lab = await openLab()
@@ -76,7 +77,7 @@ async function full(lab: Lab, guest: Guest, backUpWhole: () => ReturnType<typeof
     await rm(image)
     return took
   }
-  const job = await sideBySide({ rounds: 3, ours, peer })
+  const job = await sideBySide({ rounds: scaled(3), ours, peer })
   const [hashed, plain] = [median(after.ours), median(after.peer)]
   const checked = { ours: hashed, peer: plain, ratio: hashed / plain, unit: 's', limit: { atMost: 1.3 } }
   return [
