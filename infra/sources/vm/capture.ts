@@ -3,7 +3,7 @@ import { HoldfastError } from '../../errors.ts'
 import type { Guest } from '../../tools/guest.ts'
 import type { SnapshotWork, Held as SourceHeld, Work } from '../source.ts'
 import { keepState } from './domain-state.ts'
-import { beginExternal } from './external.ts'
+import { beginExternal, mergeForgotten } from './external.ts'
 import { type Moment, quiesced } from './freeze.ts'
 import { type Held, jsonOf } from './held.ts'
 import { beginImages, prepareImages } from './images.ts'
@@ -46,7 +46,8 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   for (const other of await otherStages(host, root, source, id)) await undoStage(work, other)
   // Who was killed between a shutdown and a start has noted that the guest ran.
   const stopped = (await noted(host, stage))?.held.stopped
-  const plan = await planCapture(work, guest, stopped !== undefined)
+  let plan = await planCapture(work, guest, stopped !== undefined)
+  if (await mergeForgotten({ work, guest, look: plan.look })) plan = await planCapture(work, guest, stopped !== undefined)
   await requireSpace(work, guest, plan)
   await refuseForeignJob(guest, stage)
   await Promise.all([settle(guest, source, plan), openStage(guest, stage, plan)])

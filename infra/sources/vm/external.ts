@@ -5,10 +5,19 @@ import { ask, type Guest } from '../../tools/guest.ts'
 import { imageInfo } from '../../tools/qemu-img.ts'
 import { refusedWith } from '../../tools/virsh.ts'
 import type { Capture } from './capture.ts'
+import { isOurs } from './checkpoints.ts'
 import { type CommitWork, commitOverlays } from './commit.ts'
 import { type CopyWork, copyDisks } from './copying.ts'
 import type { HeldDisk } from './held.ts'
-import { isOverlayOf, overlayOf, standings } from './overlay.ts'
+import { isOverlayOf, overlayId, overlayOf, standings } from './overlay.ts'
+
+/** Merges overlays of the source's other backups, whose stage is gone or lies below another root. Says whether there were any. */
+export async function mergeForgotten({ guest, work, look }: Pick<Capture, 'guest' | 'work' | 'look'>): Promise<boolean> {
+  const ids = look.disks.flatMap(({ source }) => overlayId(source) ?? [])
+  const ours = [...new Set(ids)].filter(id => id !== work.id && isOurs(id, work.source))
+  for (const id of ours) await releaseOverlays(guest, id, { ...work, disks: [] })
+  return ours.length > 0
+}
 
 /** How long release waits for one disk, ms. What is not merged then goes on by itself, and release tries again. */
 const MERGE_LIMIT = 10 * 60_000

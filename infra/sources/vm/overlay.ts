@@ -1,5 +1,6 @@
 /** The overlays that a guest writes to while its disks are copied. Their names hold the backup's id: no others are touched. */
 import { basename, dirname, join } from 'node:path'
+import { parseBackupId } from '../../layout.ts'
 import { child, children, type DomainDocument, diskElements, domainText, parseDomain, rootOf } from '../../tools/domain-xml.ts'
 import { type Guest, isActive, stateOf, xmlOf } from '../../tools/guest.ts'
 import { imageChain, imageInfo } from '../../tools/qemu-img.ts'
@@ -13,6 +14,12 @@ export function overlayOf(disk: { target: string; source: string; type: string }
 /** Whether a file is an overlay of this backup. */
 export function isOverlayOf(path: string, id: string): boolean {
   return basename(path).endsWith(endOf(id))
+}
+
+/** The backup whose overlay a file is; undefined where it is none. */
+export function overlayId(path: string): string | undefined {
+  const id = /\.([^.]+)\.overlay$/.exec(basename(path))?.[1]
+  return id !== undefined && parseBackupId(id) ? id : undefined
 }
 
 function endOf(id: string): string {

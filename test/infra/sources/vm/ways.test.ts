@@ -1,5 +1,5 @@
 /** Every other way of capture through the whole chain, with Debian's own user for QEMU: what is captured, and whose files are whose. */
-import { chmod, readdir, stat } from 'node:fs/promises'
+import { chmod, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Directory, makeDirectory } from '../../../services/directory.ts'
@@ -103,6 +103,22 @@ requires('libvirt')('with QEMU as a user of its own', () => {
     await scene.expectSettled(scene.guest, [])
     expect((await readdir(place.path)).filter(name => name.startsWith('.vm-'))).toEqual([])
   })
+
+  test('overlays that nobody remembers are merged by the next backup', async () => {
+    await killIn('snapshot', { when: 'after', command: 'snapshot-create-as' }, setting())
+    await scene.libvirt.virsh('domfsthaw', 'zeus')
+    await rm(join(place.path, `.vm-${id}`), { recursive: true })
+    expect(await overlays()).toHaveLength(3)
+    const next = verbsOf({ ...setting(), id: 'zeus-20261122T020000Z' })
+    const synced = await scene.guest.moreRecords(1)
+    const held = await next.snapshot()
+    expect(await overlays()).toEqual([1, 2, 3].map(() => expect.stringContaining('20261122')))
+    await next.export(held)
+    await expectRecords(join(next.directory, 'zeus_vda.qcow2'), synced)
+    await next.release(held)
+    expect(await overlays()).toEqual([])
+    await scene.expectSettled(scene.guest, [])
+  }, 120_000)
 
   test.each([
     ['while it copies', 'export', { when: 'after', command: 'qemu-img convert' }],
