@@ -35,7 +35,9 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   await bring(work, held, [...kept, ...held.disks.filter(({ staged }) => staged).map(({ artifact }) => artifact)])
   const images = await Promise.all(held.disks.map(disk => chained(work, disk)))
   const xml = Buffer.from(await host.read(join(directory, xmlName(source)))).toString('utf8')
-  const { nvram, uuid } = describeDomain(xml)
+  const { nvram, uuid, disks } = describeDomain(xml)
+  const missing = disks.filter(disk => !disk.readonly && !disk.shareable && !images.some(({ target }) => target === disk.target))
+  const leftOut = missing.map(({ target }) => target)
   const { artifacts: fetched, ...workspace } = await fetchWorkspace(work, guestState(held))
   const details: Details = {
     uri: held.uri,
@@ -63,7 +65,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     parent: held.parent,
     ...(held.method === 'internal' && { protects: false }),
     details: jsonOf(details),
-    instructions: instructions({ source, id: work.id, parent: held.parent, details }),
+    instructions: instructions({ source, id: work.id, parent: held.parent, details, leftOut }),
   }
 }
 

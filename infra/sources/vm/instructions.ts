@@ -9,10 +9,12 @@ export interface Described {
   /** The backup that this one builds on. */
   parent: string | null
   details: Details
+  /** Targets of the domain's disks that are not in the backup, and that it writes to. */
+  leftOut?: readonly string[]
 }
 
 /** Markdown. Every block of `bash` runs as it stands, as root, in the directory of the backup. */
-export function instructions({ source, id, parent, details }: Described): string {
+export function instructions({ source, id, parent, details, leftOut = [] }: Described): string {
   const { domain, images, inside } = details
   const title = `# Restore ${id} by hand\n`
   if (inside !== null) return `${title}\n${insideOnly(details)}`
@@ -51,7 +53,7 @@ Beside the original, which goes on running. libvirt gives the copy a UUID and ne
 
 \`\`\`bash
 set -eu
-${copyCommands(details)}
+${copyCommands(details, leftOut)}
 \`\`\`
 
 ## One disk alone, or a file on it
@@ -104,9 +106,10 @@ function tpmInPlace({ tpm }: Details): string[] {
   ]
 }
 
-function copyCommands(details: Details): string {
+function copyCommands(details: Details, leftOut: readonly string[]): string {
   const { uri, domain, images, xml, nvram } = details
   // The shell's variable stands in the path, so that any name will do.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's.
   const name = '${name}'
   const copies = copiesOf(images, 'NAME').map(({ image, path, format }) => ({
     image,
@@ -128,6 +131,8 @@ function copyCommands(details: Details): string {
     ...variables,
     `sed ${edits.join(' \\\n  ')} \\\n  ${quoted(xml)} > "/var/tmp/$name.xml"`,
     `virsh -c ${quoted(uri)} define "/var/tmp/$name.xml"`,
+    // They are the original's, which goes on writing to them.
+    ...leftOut.map(target => `virsh -c ${quoted(uri)} detach-disk "$name" ${target} --config`),
     `# virsh start "$name": not while the original runs, unless its addresses come from DHCP.`,
   ].join('\n')
 }
