@@ -10,6 +10,8 @@ const BACKUP = 'backup.xml'
 const CHECKPOINT = 'checkpoint.xml'
 const OFTEN = 50
 const SELDOM = 1000
+/** How often a libvirt that knows nothing of a job is asked again. */
+const PATIENCE = 5
 
 export interface JobDisk {
   target: string
@@ -42,22 +44,41 @@ export async function beginJob(guest: Guest, stage: string, checkpoint: boolean)
   await ask(guest, 'backup-begin', `--backupxml=${join(stage, BACKUP)}`, ...noting)
 }
 
-/** The job that runs: `ours` writes into the stage, `foreign` is somebody else's, undefined: none. */
-export async function runningJob(guest: Guest, stage: string): Promise<'ours' | 'foreign' | undefined> {
-  const xml = await askUnless(guest, NO_JOB, 'backup-dumpxml')
-  if (xml !== undefined) return xml.includes(`${escaped(stage)}/`) ? 'ours' : 'foreign'
-  const info = fieldsOf(await askUnless(guest, NOT_RUNNING, 'domjobinfo', '--rawstats'))
-  return info.operation !== undefined && info.success === undefined ? 'foreign' : undefined
+interface Running extends Partial<Progress> {
+  /** Ours writes into the stage. */
+  whose: 'ours' | 'foreign'
+}
+
+/** The job that runs; undefined: none. */
+export async function runningJob(guest: Guest, stage: string): Promise<Running | undefined> {
+  // A libvirtd that was just restarted knows the backup before it knows the job.
+  const [xml, text] = await Promise.all([
+    askUnless(guest, NO_JOB, 'backup-dumpxml'),
+    askUnless(guest, NOT_RUNNING, 'domjobinfo', '--rawstats'),
+  ])
+  const { 'Job type': type = '0', disk_processed: bytes, disk_total: total } = fieldsOf(text)
+  if (xml === undefined && type === '0') return undefined
+  return {
+    whose: xml?.includes(`${escaped(stage)}/`) ? 'ours' : 'foreign',
+    ...(bytes && { bytes: Number(bytes) }),
+    ...(total && { total: Number(total) }),
+  }
 }
 
 /** Waits until the job has ended, and fails unless it ended well. */
-export async function awaitJob(guest: Guest, stage: string, progress: (progress: Progress) => void): Promise<void> {
-  for (let pause = OFTEN; (await runningJob(guest, stage)) === 'ours'; pause = Math.min(pause * 1.5, SELDOM)) {
-    const { disk_processed: bytes, disk_total: total } = fieldsOf(await askUnless(guest, NO_JOB, 'domjobinfo', '--rawstats'))
-    if (bytes !== undefined) progress({ bytes: Number(bytes), ...(total && { total: Number(total) }) })
+export async function awaitJob(guest: Guest, stage: string, progress: (progress: Progress) => void, looks = 0): Promise<void> {
+  for (let pause = OFTEN; ; pause = Math.min(pause * 1.5, SELDOM)) {
+    const job = await runningJob(guest, stage)
+    if (job?.whose !== 'ours') break
+    if (job.bytes !== undefined) progress({ ...job, bytes: job.bytes })
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
   const { success, errmsg } = await lastJob(guest)
+  if (success === undefined && looks < PATIENCE && (await isOn(guest))) {
+    // It may just have been restarted.
+    await wait(SELDOM, undefined, guest.signal && { signal: guest.signal })
+    return await awaitJob(guest, stage, progress, looks + 1)
+  }
   if (success !== '1') throw failureOf(guest, errmsg ?? (await silentReason(guest)), stage)
 }
 
@@ -68,15 +89,18 @@ export async function endedWell(guest: Guest): Promise<boolean> {
 
 /** Ends a job of ours; its images are worth nothing then. */
 export async function abortJob(guest: Guest, stage: string): Promise<void> {
-  for (let pause = OFTEN; (await runningJob(guest, stage)) === 'ours'; pause = Math.min(pause * 2, SELDOM)) {
+  for (let pause = OFTEN; (await runningJob(guest, stage))?.whose === 'ours'; pause = Math.min(pause * 2, SELDOM)) {
     await askUnless(guest, new RegExp(`no job is active|${NOT_RUNNING.source}`), 'domjobabort')
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
 }
 
 async function silentReason(guest: Guest): Promise<string> {
-  const active = isActive((await askUnless(guest, NOT_RUNNING, 'domstate')) ?? 'shut off')
-  return active ? 'libvirt does not say why' : 'the guest went off'
+  return (await isOn(guest)) ? 'libvirt does not say why' : 'the guest went off'
+}
+
+async function isOn(guest: Guest): Promise<boolean> {
+  return isActive((await askUnless(guest, NOT_RUNNING, 'domstate')) ?? 'shut off')
 }
 
 async function lastJob(guest: Guest): Promise<Record<string, string | undefined>> {
@@ -94,7 +118,7 @@ function failureOf(guest: Guest, why: string, stage: string): HoldfastError {
 
 /** `name: value` on each line. */
 function fieldsOf(text = ''): Record<string, string | undefined> {
-  return Object.fromEntries(Array.from(text.matchAll(/^(\S+): *(.*)$/gm), ([, name = '', value = '']) => [name, value]))
+  return Object.fromEntries(Array.from(text.matchAll(/^(\S[^:]*): *(.*)$/gm), ([, name = '', value = '']) => [name, value]))
 }
 
 /** Disks that are not named take no part. */

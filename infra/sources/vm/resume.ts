@@ -52,7 +52,7 @@ export async function undoStage(
 /** Whether the moment was fixed, and its images are or will be whole. */
 async function isFixed(guest: Guest, { held }: Note, stage: string): Promise<boolean> {
   if (held.method !== 'incremental' && held.method !== 'copy') return false
-  if ((await runningJob(guest, stage)) === 'ours') return true
+  if ((await runningJob(guest, stage))?.whose === 'ours') return true
   const there = await Promise.all(held.disks.map(({ staged }) => staged && guest.host.stat(staged)))
   return there.every(Boolean) && (await endedWell(guest))
 }

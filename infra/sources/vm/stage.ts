@@ -6,6 +6,7 @@ import type { Host } from '../../hosts/host.ts'
 import { parseBackupId } from '../../layout.ts'
 import { Consistency } from '../../manifest.ts'
 import type { Guest } from '../../tools/guest.ts'
+import { remembered } from '../../tools/remembered.ts'
 import { virsh } from '../../tools/virsh.ts'
 import { Held } from './held.ts'
 
@@ -60,10 +61,10 @@ export async function noted(host: Host, stage: string): Promise<Note | undefined
 }
 
 /** `0:0` */
-export async function loginOf(host: Host): Promise<string> {
+export const loginOf: (host: Host) => Promise<string> = remembered(async host => {
   const { stdout } = await host.run(['sh', '-c', 'echo "$(id -u):$(id -g)"'])
   return stdout.trim()
-}
+})
 
 /** The user and group that QEMU works as, `64055:64055`; undefined where libvirt does not change them. */
 export async function qemuOwner(guest: Guest): Promise<string | undefined> {
