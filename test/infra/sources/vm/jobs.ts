@@ -17,22 +17,27 @@ export interface Jobs {
 const Blocks = z.array(z.object({ inserted: z.object({ file: z.string(), 'node-name': z.string() }).optional() }))
 const Running = z.array(z.object({ device: z.string() }))
 
-/** Of the guest's first disk, which has to be large enough for a moment's work. */
+/** Of the guest's last disk, which has to hold enough for a moment's work. */
 export function jobsOf({ virsh }: Libvirt, { name, disks }: Guest): Jobs {
   const monitor = async (command: string, given: object = {}): Promise<unknown> =>
     JSON.parse(await virsh('qemu-monitor-command', name, JSON.stringify({ execute: command, arguments: given }))).return
   return {
     async slow() {
+      const last = disks.at(-1)
       const blocks = Blocks.parse(await monitor('query-block'))
-      const node = blocks.find(({ inserted }) => inserted?.file === disks[0]?.path)?.inserted?.['node-name']
-      const device = `backup-${disks[0]?.target}-${node}`
+      const node = blocks.find(({ inserted }) => inserted?.file === last?.path)?.inserted?.['node-name']
+      const device = `backup-${last?.target}-${node}`
       return slowed(name, JSON.stringify({ execute: 'block-job-set-speed', arguments: { device, speed: 1 } }))
     },
     async letGo() {
       for (const { device } of Running.parse(await monitor('query-block-jobs')))
         await monitor('block-job-set-speed', { device, speed: 0 })
     },
-    running: async () => (await virsh('domjobinfo', name)).includes('Backup'),
+    running: () =>
+      virsh('backup-dumpxml', name).then(
+        () => true,
+        () => false,
+      ),
     checkpoints: async () => (await virsh('checkpoint-list', name, '--name')).trim(),
   }
 }

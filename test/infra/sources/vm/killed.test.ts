@@ -14,6 +14,9 @@ import { type Jobs, jobsOf } from './jobs.ts'
 import { expectRecords } from './scene.ts'
 import { killIn, type Point, type Setting, verbsOf } from './verbs.ts'
 
+/** What a job copies while a test slows it. */
+const bulk = { size: 2048 * MB, filled: 1024 * MB }
+
 requires('libvirt')('a capture that is cut off', () => {
   let libvirt: Libvirt
   let guest: Guest
@@ -26,7 +29,7 @@ requires('libvirt')('a capture that is cut off', () => {
     // QEMU sees only what was mounted before.
     cramped = await makeDirectory({ tmpfs: '32m' })
     libvirt = await startLibvirt()
-    guest = await defineGuest(libvirt, { name: 'zeus', disks: [{ size: 512 * MB, filled: 256 * MB }, { size: 64 * MB }] })
+    guest = await defineGuest(libvirt, { name: 'zeus', disks: [{ size: 64 * MB }, { size: 64 * MB }, bulk] })
     await guest.boot()
     jobs = jobsOf(libvirt, guest)
     place = await makeDirectory()
@@ -45,7 +48,7 @@ requires('libvirt')('a capture that is cut off', () => {
   const next = (change: object = {}): Setting => {
     count += 1
     const id = `zeus-20261121T0200${String(count).padStart(2, '0')}Z`
-    return { root: join(place.path, String(count)), id, options: { uri: libvirt.uri, ...change } }
+    return { root: join(place.path, String(count)), id, options: { uri: libvirt.uri, excludeDisks: ['vdc'], ...change } }
   }
   const expectFinished = async (setting: Setting, synced: number, frozen = true) => {
     const verbs = verbsOf(setting)
@@ -102,7 +105,7 @@ requires('libvirt')('a capture that is cut off', () => {
     ])(
       'the worker, in export, $when $command',
       async point => {
-        const setting = next()
+        const setting = next({ excludeDisks: [] })
         const synced = await guest.moreRecords(1)
         const held = await verbsOf(setting, await jobs.slow()).snapshot()
         expect(await jobs.running()).toBe(true)
@@ -115,7 +118,7 @@ requires('libvirt')('a capture that is cut off', () => {
     )
 
     test('libvirtd: the job goes on, and export finds it', async () => {
-      const setting = next()
+      const setting = next({ excludeDisks: [] })
       const synced = await guest.moreRecords(1)
       const verbs = verbsOf(setting, await jobs.slow())
       const held = await verbs.snapshot()
@@ -130,7 +133,7 @@ requires('libvirt')('a capture that is cut off', () => {
     }, 60_000)
 
     test('the worker, in release: a job that nobody wants ends, and its checkpoint goes', async () => {
-      const setting = next()
+      const setting = next({ excludeDisks: [] })
       const held = await verbsOf(setting, await jobs.slow()).snapshot()
       await killIn('release', { when: 'after', command: 'domjobabort' }, setting, held)
       await verbsOf(setting).release(held)
@@ -140,7 +143,7 @@ requires('libvirt')('a capture that is cut off', () => {
     }, 60_000)
 
     test('a job of somebody else is not touched, and named', async () => {
-      const setting = next()
+      const setting = next({ excludeDisks: [] })
       const theirs = verbsOf(setting, await jobs.slow())
       const held = await theirs.snapshot()
       await expect(verbsOf(next()).snapshot()).rejects.toThrow(/zeus has a job that is not ours/)
@@ -150,7 +153,7 @@ requires('libvirt')('a capture that is cut off', () => {
 
     test('a target that fills up: the backup fails and says why, nothing of it stays, and the next one is good', async () => {
       await guest.fill(24 * MB, '/data/bulk')
-      const setting = { ...next({ excludeDisks: ['vda'] }), root: cramped.path }
+      const setting = { ...next({ excludeDisks: ['vda', 'vdc'] }), root: cramped.path }
       const filler = join(cramped.path, 'filler')
       const host = localHost()
       const filling: Host = {
@@ -180,7 +183,7 @@ requires('libvirt')('a capture that is cut off', () => {
     }, 60_000)
 
     test('QEMU: the backup fails, and the next one after a start is good', async () => {
-      const setting = next()
+      const setting = next({ excludeDisks: [] })
       const verbs = verbsOf(setting, await jobs.slow())
       const held = await verbs.snapshot()
       await guest.kill9()
