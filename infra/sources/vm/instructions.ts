@@ -109,8 +109,7 @@ function tpmInPlace({ tpm }: Details): string[] {
 function copyCommands(details: Details, leftOut: readonly string[]): string {
   const { uri, domain, images, xml, nvram } = details
   // The shell's variable stands in the path, so that any name will do.
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's.
-  const name = '${name}'
+  const name = shellVariable('name')
   const copies = copiesOf(images, 'NAME').map(({ image, path, format }) => ({
     image,
     format,
@@ -161,6 +160,10 @@ set -eu
 virsh -c ${quoted(uri)} snapshot-revert ${quoted(domain)} ${quoted(inside ?? '')}
 \`\`\`
 `
+}
+
+function shellVariable(name: string): string {
+  return `\${${name}}`
 }
 
 function quoted(text: string): string {
