@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 const EVERY = 3000
 /** Who takes less than this between two looks does not work; bytes. */
 const STILL = 500_000
-/** Below this nothing is collected, so that the little that waiting takes costs no time; bytes. */
+/** What is held beyond the least there was; with less to gain nothing is collected, so that waiting costs no time; bytes. */
 const WORTH = 4_000_000
 
 /** Looks until it is disposed. */
@@ -16,15 +16,21 @@ export function givingBack({ every = EVERY } = {}): Disposable {
   const timer = setInterval(() => {
     const before = last
     last = used()
-    if (Math.abs(last - before) > STILL || last - least < WORTH) return
+    if (Math.abs(last - before) > STILL || held() - least < WORTH) return
     collect()
-    last = least = used()
+    last = used()
+    least = held()
   }, every).unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 function used(): number {
   return getHeapStatistics().used_heap_size
+}
+
+/** With what lies unused between. */
+function held(): number {
+  return getHeapStatistics().total_physical_size
 }
 
 /** Stands still for about a tenth of a second, which nobody at rest minds. `last-resort` also returns the pages to the system. */
