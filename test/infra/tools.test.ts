@@ -12,7 +12,16 @@ const configuration: Configuration = {
     zeus: { label: 'zeus.example.com', root: '/b', concurrency: 1 },
   },
   plans: {
-    nightly: { schedule: [], zone: 'UTC', stagger: {}, keep: { last: 1 }, vaults: ['nas'], on: [], window: undefined, drill: undefined },
+    nightly: {
+      schedule: [],
+      zone: 'UTC',
+      stagger: {},
+      keep: { last: 1 },
+      vaults: ['nas'],
+      on: [],
+      window: undefined,
+      drill: undefined,
+    },
   },
   sources: {
     db: { kind: 'sqlite', host: 'zeus', plans: ['nightly'], options: { path: '/db' }, service: undefined, health: undefined },
