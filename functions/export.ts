@@ -71,7 +71,8 @@ async function openPartial(host: Host, backup: Snapshotted, { fence, redelivered
       backup: { day: backup.day, name: directoryName(backup) },
     })
   const partial = partialDirectory(backup.root, backup, fence)
-  await host.makeDirectory(partial)
+  // Nobody needs it before the manifest stands in it and it has its final name.
+  await host.makeDirectory(partial, { lasting: false })
   return partial
 }
 
@@ -108,7 +109,7 @@ async function writeBackup(
 async function writeTexts(host: Host, directory: string, { instructions }: Captured, warnings: WarningList): Promise<Artifact[]> {
   const all = warnings.all().length > warnings.summary().first.length ? [`${warnings.all().join('\n')}\n`] : []
   const texts = [{ name: RESTORE, text: instructions }, ...all.map(text => ({ name: WARNINGS, text }))]
-  for (const { name, text } of texts) await host.write(join(directory, name), text)
+  for (const { name, text } of texts) await host.write(join(directory, name), text, { lasting: false })
   return texts.map(({ name, text }) => ({ name, bytes: Buffer.byteLength(text), sha256: sha256(text) }))
 }
 

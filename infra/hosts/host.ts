@@ -85,17 +85,17 @@ export interface Host {
   readIfThere(path: string): Promise<Uint8Array | undefined>
   /**
    * Temporary name, fsync, rename, fsync of the directory: the file is whole or not there, and what a killed writer of it left goes.
-   * Mode 0600 unless told.
+   * Mode 0600 unless told. `lasting: false`: the directory is not synced, for who writes more into it before anybody relies on it.
    */
-  write(path: string, data: string | Uint8Array, options?: { mode?: number }): Promise<void>
+  write(path: string, data: string | Uint8Array, options?: { mode?: number; lasting?: boolean }): Promise<void>
   /** What is in a directory, in name order, without a look at each. Empty where there is no such directory. */
   list(path: string): Promise<Name[]>
   /** What is at the path; undefined where there is nothing. Links are followed unless told. */
   stat(path: string, options?: { follow?: boolean }): Promise<Entry | undefined>
   /** Whether the login may read what is at the path. Links are followed; what is not there is not readable. */
   readable(path: string): Promise<boolean>
-  /** Mode 0700 unless told; made to last. What exists stays as it is. Without `parents` the directory around it has to be there. */
-  makeDirectory(path: string, options?: { mode?: number; parents?: boolean }): Promise<void>
+  /** Mode 0700 unless told; made to last, except with `lasting: false`. What exists stays as it is. Without `parents` the directory around it has to be there. */
+  makeDirectory(path: string, options?: { mode?: number; parents?: boolean; lasting?: boolean }): Promise<void>
   /** Moves within one file system. Fails where `to` is a directory that is not empty. The parent directories are synced. */
   rename(from: string, to: string): Promise<void>
   /** File or whole tree; what is not there is fine. */

@@ -35,12 +35,12 @@ export function localHost(name = 'local'): Host {
     pipe: async (stages, { from, to, ...options } = {}) => pipe(name, stages, { ...options, from: maybe(from), to: maybe(to) }),
     read: path => at('read', path, readFile),
     readIfThere: path => at('read', path, readIfThere),
-    write: (path, data, { mode } = {}) => at('write', path, found => writeFile(found, data, mode)),
+    write: (path, data, options) => at('write', path, found => writeFile(found, data, options)),
     list: path => at('list', path, listDirectory),
     stat: (path, { follow } = {}) => at('look at', path, found => statFile(found, follow)),
     readable: path => at('look at', path, mayRead),
-    makeDirectory: (path, { mode, parents = true } = {}) =>
-      at('make the directory', path, found => (parents ? makeDirectory : makeOneDirectory)(found, mode)),
+    makeDirectory: (path, { parents = true, ...options } = {}) =>
+      at('make the directory', path, found => (parents ? makeDirectory : makeOneDirectory)(found, options)),
     rename: (from, to) => at(`rename to ${to} what is`, from, found => renameFile(found, absolute(to))),
     async remove(path) {
       if (await at('remove', path, removeFile)) return

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { codeOf, HoldfastError, InvalidInput } from '../../errors.ts'
 import { hintForCode } from '../../tools/hints.ts'
 import type { Entry, Name, Space } from '../host.ts'
+import type { Making } from './one-directory.ts'
 import { opened, syncDirectory } from './opened.ts'
 
 const LARGEST_READ = 64 * 1024 * 1024
@@ -42,19 +43,19 @@ export async function statFile(path: string, follow = true): Promise<Entry | und
  * One after the other: Node's own `recursive` never comes back from a file system that takes no directories, such as /proc. Others make
  * and remove the directories around it at the same time, so it takes a few tries.
  */
-export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
+export async function makeDirectory(path: string, making: Making = {}): Promise<void> {
   for (let tries = 0; tries < 4; tries++) {
-    if (await made(path, mode)) return
-    await makeDirectory(dirname(path), mode)
+    if (await made(path, making)) return
+    await makeDirectory(dirname(path), { ...making, lasting: true })
   }
   throw new HoldfastError(`${path}: the directory around it takes none, or vanishes again and again`)
 }
 
 /** False where the directory around it is missing. */
-async function made(path: string, mode: number): Promise<boolean> {
+async function made(path: string, { mode = 0o700, lasting = true }: Making): Promise<boolean> {
   try {
     await mkdir(path, { mode })
-    await syncDirectory(dirname(path))
+    if (lasting) await syncDirectory(dirname(path))
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return true

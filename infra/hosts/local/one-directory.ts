@@ -4,13 +4,18 @@ import { dirname } from 'node:path'
 import { codeOf } from '../../errors.ts'
 import { syncDirectory } from './opened.ts'
 
+export interface Making {
+  mode?: number
+  lasting?: boolean
+}
+
 /** What has vanished around it, a mount for one, is not made again. */
-export async function makeOneDirectory(path: string, mode = 0o700): Promise<void> {
+export async function makeOneDirectory(path: string, { mode = 0o700, lasting = true }: Making = {}): Promise<void> {
   try {
     await mkdir(path, { mode })
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
     throw error
   }
-  await syncDirectory(dirname(path))
+  if (lasting) await syncDirectory(dirname(path))
 }

@@ -5,9 +5,14 @@ import { lstat, readdir, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../errors.ts'
 import { missing, orIfMissing, removeFile } from './files.ts'
+import type { Making } from './one-directory.ts'
 import { openFile, syncDirectory, syncFile } from './opened.ts'
 
-export async function writeFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeFile(
+  path: string,
+  data: string | Uint8Array,
+  { mode = 0o600, lasting = true }: Making = {},
+): Promise<void> {
   // The name that whoever sweeps up leftovers knows; cut, for names end at 255 bytes.
   const drafts = join(dirname(path), `.${basename(path).slice(0, 50)}.partial-`)
   const another = () => `${drafts}${randomBytes(8).toString('hex')}`
@@ -16,7 +21,7 @@ export async function writeFile(path: string, data: string | Uint8Array, mode = 
   const first = await writeDraft(own ? `${drafts}${FIRST}` : another(), path, data, mode)
   let written = first
   while (!written) written = await writeDraft(another(), path, data, mode)
-  await syncDirectory(dirname(path))
+  if (lasting) await syncDirectory(dirname(path))
   if (own && !first) await sweep(dirname(path), basename(drafts))
 }
 
