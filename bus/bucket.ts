@@ -4,6 +4,7 @@
  */
 import { headers, type MsgHdrs, type NatsConnection } from 'nats'
 import { EXPECTED_SEQUENCE, type Exchange, exchangeOf } from './exchange.ts'
+import { outboxOf } from './outbox.ts'
 import { isOvertaken } from './overtaken.ts'
 
 export interface Entry {
@@ -57,7 +58,7 @@ export function openBucket(connection: NatsConnection, name: string, exchange: E
       return (await unlessOvertaken(() => write(key, '', revision, 'DEL'))) !== undefined
     },
     abandon(key, revision) {
-      connection.publish(subject(key), '', { headers: conditions(revision, 'DEL') })
+      outboxOf(connection).send(subject(key), '', { headers: conditions(revision, 'DEL') })
     },
   }
 }

@@ -5,6 +5,7 @@
 import { ErrorCode, Events, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats'
 import { z } from 'zod'
 import { newInbox } from './connect.ts'
+import { outboxOf } from './outbox.ts'
 
 export interface Exchange {
   /** Rejects with the client's own errors: TIMEOUT, 503 where nobody listens, PERMISSIONS_VIOLATION. */
@@ -46,6 +47,7 @@ export function exchangeOf(connection: NatsConnection): Exchange {
 /** What waits for an answer survives a reconnection: the client sends both the question and the subscription again. */
 export function openExchange(connection: NatsConnection, limit = ANSWER_LIMIT): Exchange {
   const inbox = `${newInbox(connection)}.`
+  const outbox = outboxOf(connection)
   const asked = new Map<string, Question>()
   let count = 0
   const take = (token: string): Question | undefined => {
@@ -73,12 +75,11 @@ export function openExchange(connection: NatsConnection, limit = ANSWER_LIMIT): 
       const token = (count++).toString(36)
       const timer = setTimeout(() => take(token)?.reject(errorOf(ErrorCode.Timeout, subject)), limit)
       asked.set(token, { subject, timer, resolve, reject })
-      try {
-        connection.publish(subject, data, { reply: inbox + token, ...(headers ? { headers } : {}) })
-      } catch (error) {
+      const failed = (error: unknown) => {
         take(token)
         reject(error)
       }
+      outbox.send(subject, data, { reply: inbox + token, ...(headers ? { headers } : {}) }, failed)
     })
   return { ask, store: async (subject, data, headers) => readAck(await ask(subject, data, headers)) }
 }

@@ -4,6 +4,7 @@
  */
 import { ErrorCode, Events, type Msg, type NatsConnection, NatsError, nanos } from 'nats'
 import { newInbox } from './connect.ts'
+import { outboxOf } from './outbox.ts'
 import { type Received, receivedFrom } from './received.ts'
 
 export interface Puller {
@@ -24,8 +25,9 @@ const LATE = 2000
 
 export function openPuller(connection: NatsConnection, { stream, consumer, expires }: PullOptions): Puller {
   const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
+  const outbox = outboxOf(connection)
   const question = JSON.stringify({ batch: 1, expires: nanos(expires) })
-  let waiting: { resolve(message?: Received): void; reject(error: Error): void; timer: NodeJS.Timeout } | undefined
+  let waiting: { resolve(message?: Received): void; reject(error: unknown): void; timer: NodeJS.Timeout } | undefined
   /** Questions in a row without any answer. */
   let unheard = 0
   let line = openLine()
@@ -47,7 +49,7 @@ export function openPuller(connection: NatsConnection, { stream, consumer, expir
     const code = message.headers?.code
     unheard = 0
     if (error) settled()?.reject(error)
-    else if (message.subject !== line.inbox) settled()?.resolve(receivedFrom(message))
+    else if (message.subject !== line.inbox) settled()?.resolve(receivedFrom(message, outbox))
     else if (code === NO_MESSAGES || code === TIMEOUT) settled()?.resolve()
     else if (code !== IDLE) settled()?.reject(new NatsError(`${consumer}: ${message.headers?.description}`, String(code)))
   }
@@ -71,8 +73,8 @@ export function openPuller(connection: NatsConnection, { stream, consumer, expir
   return {
     next: () =>
       new Promise((resolve, reject) => {
-        connection.publish(subject, question, { reply: line.inbox })
         waiting = { resolve, reject, timer: setTimeout(unanswered, expires + LATE) }
+        outbox.send(subject, question, { reply: line.inbox }, error => settled()?.reject(error))
       }),
     close() {
       forget()

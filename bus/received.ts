@@ -1,5 +1,6 @@
 /** A message as a consumer delivers it. */
 import { type Msg, nanos } from 'nats'
+import type { Outbox } from './outbox.ts'
 
 export interface Received {
   readonly subject: string
@@ -24,7 +25,8 @@ export interface Received {
  * Reads the reply subject `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<…>.<nanoseconds>.<pending>`; servers with domains put two
  * tokens in front of the stream, and one behind.
  */
-export function receivedFrom(message: Msg): Received {
+export function receivedFrom(message: Msg, outbox: Outbox): Received {
+  const answer = (text: string) => outbox.send(message.reply ?? '', text)
   const tokens = message.reply?.split('.') ?? []
   const [, consumer = '', deliveries, sequence, , time, pending] = tokens.slice(tokens.length > 9 ? 4 : 2)
   return {
@@ -35,8 +37,8 @@ export function receivedFrom(message: Msg): Received {
     consumer,
     deliveries: Number(deliveries),
     pending: Number(pending),
-    ack: () => void message.respond('+ACK'),
-    nak: delay => void message.respond(`-NAK ${JSON.stringify({ delay: nanos(delay) })}`),
-    working: () => void message.respond('+WPI'),
+    ack: () => answer('+ACK'),
+    nak: delay => answer(`-NAK ${JSON.stringify({ delay: nanos(delay) })}`),
+    working: () => answer('+WPI'),
   }
 }

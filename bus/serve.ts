@@ -7,6 +7,7 @@ import { deliver } from './deliver.ts'
 import { type EventKind, filterOf } from './event.ts'
 import { type AnyFunction, TICK } from './function.ts'
 import { inHand } from './message.ts'
+import { outboxOf } from './outbox.ts'
 import { openPuller } from './pull.ts'
 import type { Received } from './received.ts'
 import { openSlots, type Slots } from './slots.ts'
@@ -71,6 +72,7 @@ export async function serve<Tools>(options: ServeOptions<Tools>): Promise<Servin
       await Promise.race([idle, sleep(cell.times.drain, undefined, { ref: false })])
       leaving.abort(new Error('the worker is leaving'))
       await idle
+      outboxOf(cell.connection).flush()
     },
   }
 }
