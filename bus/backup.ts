@@ -115,7 +115,8 @@ export const Reported = z.object({
   seconds: z.number().nonnegative(),
 })
 
-export const RestoreAsked = z.object({
+/** What is asked for with one copy of a backup. */
+export const DrillAsked = z.object({
   id,
   source: name,
   host: name,
@@ -124,6 +125,8 @@ export const RestoreAsked = z.object({
   label: z.string().optional(),
   /** The vault to take it from; without it the nearest copy. */
   vault: name.optional(),
+})
+export const RestoreAsked = DrillAsked.extend({
   to: z.string().optional(),
   /** One part of the backup alone, by the kind's own name for it. */
   part: z.string().optional(),
@@ -139,16 +142,6 @@ export const Restored = RestoreAsked.extend({
   seconds: z.number(),
 })
 
-export const DrillAsked = z.object({
-  id,
-  source: name,
-  host: name,
-  request: name,
-  /** Of the host that made it; without it the source's own. */
-  label: z.string().optional(),
-  /** The vault to take it from; without it the nearest copy. */
-  vault: name.optional(),
-})
 export const Drilled = DrillAsked.extend({
   at: moment,
   /** The place of the copy that was proven. */

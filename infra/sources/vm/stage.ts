@@ -62,8 +62,8 @@ export async function noted(host: Host, stage: string): Promise<Note | undefined
 
 /** `0:0` */
 export const loginOf: (host: Host) => Promise<string> = remembered(async host => {
-  const { stdout } = await host.run(['sh', '-c', 'echo "$(id -u):$(id -g)"'])
-  return stdout.trim()
+  const [user, group] = await Promise.all([host.run(['id', '-u']), host.run(['id', '-g'])])
+  return `${user.stdout.trim()}:${group.stdout.trim()}`
 })
 
 /** The user and group that QEMU works as, `64055:64055`; undefined where libvirt does not change them. */
