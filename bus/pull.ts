@@ -2,7 +2,7 @@
  * Takes one message at a time from a consumer, over one lasting subscription. The client's own `next()` makes a subscription, three
  * iterators and a dozen promises for every message.
  */
-import { ErrorCode, Events, type Msg, type NatsConnection, NatsError, nanos } from 'nats'
+import { ErrorCode, Events, type Msg, type MsgHdrs, type NatsConnection, NatsError, nanos } from 'nats'
 import { newInbox } from './connect.ts'
 import { outboxOf } from './outbox.ts'
 import { type Received, receivedFrom } from './received.ts'
@@ -46,12 +46,15 @@ export function openPuller(connection: NatsConnection, { stream, consumer, expir
     return found
   }
   function take(error: NatsError | null, message: Msg): void {
-    const code = message.headers?.code
     unheard = 0
     if (error) settled()?.reject(error)
     else if (message.subject !== line.inbox) settled()?.resolve(receivedFrom(message, outbox))
-    else if (code === NO_MESSAGES || code === TIMEOUT) settled()?.resolve()
-    else if (code !== IDLE) settled()?.reject(new NatsError(`${consumer}: ${message.headers?.description}`, String(code)))
+    else takeStatus(message.headers)
+  }
+  // Of answers alone: reading the headers of a message costs as much as all the rest of taking it.
+  function takeStatus({ code, description }: Partial<Pick<MsgHdrs, 'code' | 'description'>> = {}): void {
+    if (code === NO_MESSAGES || code === TIMEOUT) settled()?.resolve()
+    else if (code !== IDLE) settled()?.reject(new NatsError(`${consumer}: ${description}`, String(code)))
   }
   // The server may still hold the old question: its answer must not come to who asks a new one.
   function renew(): void {

@@ -102,14 +102,14 @@ async function writeBackup(
     await hold(host, directory, { at: context.cause.time.toISOString(), reason: backup.reason ?? 'asked for with keep: forever' })
   const manifest = manifestOf(source, backup, captured, artifacts, warnings)
   const text = `${JSON.stringify(manifest, null, 2)}\n`
-  await host.write(join(directory, MANIFEST), text)
+  await host.write(join(directory, MANIFEST), text, { draft: false })
   return { manifest, digest: sha256(text) }
 }
 
 async function writeTexts(host: Host, directory: string, { instructions }: Captured, warnings: WarningList): Promise<Artifact[]> {
   const all = warnings.all().length > warnings.summary().first.length ? [`${warnings.all().join('\n')}\n`] : []
   const texts = [{ name: RESTORE, text: instructions }, ...all.map(text => ({ name: WARNINGS, text }))]
-  for (const { name, text } of texts) await host.write(join(directory, name), text, { lasting: false })
+  for (const { name, text } of texts) await host.write(join(directory, name), text, { draft: false, lasting: false })
   return texts.map(({ name, text }) => ({ name, bytes: Buffer.byteLength(text), sha256: sha256(text) }))
 }
 

@@ -2,7 +2,7 @@
 import { events, type Verified } from '../bus/events.ts'
 import { PartlyDone } from '../bus/function.ts'
 import { isAtWork, workEnds } from '../bus/hold.ts'
-import { addCopies } from '../infra/backups.ts'
+import { addCopies, type Noting } from '../infra/backups.ts'
 import { ancestorsOf } from '../infra/chain.ts'
 import { HoldfastError, messageOf } from '../infra/errors.ts'
 import { type Backup, readInventory } from '../infra/inventory.ts'
@@ -41,7 +41,8 @@ export default defineFunction({
       }),
     )
     const copies = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-    const said = [...below.flatMap(({ said }) => said), ...(await noted(backup, copies, context))]
+    // Its report, in the same directory, makes the note last.
+    const said = [...below.flatMap(({ said }) => said), ...(await noted(backup, copies, context, { lasting: false }))]
     const broken = results.flatMap((result, index) =>
       result.status === 'rejected' ? [{ vault: vaults[index] ?? '', reason: result.reason }] : [],
     )
@@ -85,9 +86,10 @@ async function noted(
   of: Pick<Verified, 'id' | 'source' | 'host' | 'directory'>,
   copies: readonly Copy[],
   { tools }: FunctionContext,
+  noting?: Noting,
 ): Promise<Said[]> {
   const { id, source, host, directory } = of
-  await addCopies(tools.source(source).host, directory, copies)
+  await addCopies(tools.source(source).host, directory, copies, noting)
   return copies.map(copy => events.replicate.copied({ id, source, host, ...copy }))
 }
 

@@ -32,7 +32,8 @@ export default defineFunction({
       })
       const checks = [...own, ...(await scrub(host, { manifest: proven, directory }, signal))]
       await host.remove(join(directory, FAILED))
-      await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
+      // Its report, in the same directory, makes it last.
+      await writeDocument(host, directory, VERIFIED, { at, manifest, checks }, { lasting: false })
       return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
     } catch (error) {
       // Only what the backup itself is guilty of: a missing tool says nothing about it, and prune believes what stands there.

@@ -10,14 +10,20 @@ import { Copies, type Copy, Failed, Hold, Verified } from './manifest.ts'
 const schemas = { [VERIFIED]: Verified, [FAILED]: Failed, [COPIES]: Copies, [HOLD]: Hold }
 type Schemas = typeof schemas
 
+/** See `Host.write`. */
+export interface Noting {
+  lasting?: boolean
+}
+
 /** Writes a document that is learned later beside the manifest, whole or not at all. */
 export async function writeDocument<Name extends keyof Schemas>(
   host: Host,
   directory: string,
   name: Name,
   data: z.infer<Schemas[Name]>,
+  noting: Noting = {},
 ): Promise<void> {
-  await host.write(join(directory, name), documentText(name, data))
+  await host.write(join(directory, name), documentText(name, data), noting)
 }
 
 /** The text of such a document, as a vault's `annotate` takes it. */
@@ -36,11 +42,11 @@ export async function unhold(host: Host, directory: string): Promise<void> {
 }
 
 /** Notes vaults' copies in `copies.json`; a later note of the same vault takes the earlier one's place. One writer at a time. */
-export async function addCopies(host: Host, directory: string, copies: readonly Copy[]): Promise<void> {
+export async function addCopies(host: Host, directory: string, copies: readonly Copy[], noting: Noting = {}): Promise<void> {
   if (copies.length === 0) return
   const known = (await readDocument(host, join(directory, COPIES), Copies))?.copies ?? []
   const others = known.filter(({ vault }) => !copies.some(copy => copy.vault === vault))
-  await writeDocument(host, directory, COPIES, { copies: [...others, ...copies] })
+  await writeDocument(host, directory, COPIES, { copies: [...others, ...copies] }, noting)
 }
 
 /** Takes a backup away: it is none from the first moment on. What an earlier try left of it goes too; what is not there is fine. */

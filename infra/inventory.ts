@@ -109,6 +109,8 @@ export async function readBackup(host: Host, directory: string): Promise<Backup 
 }
 
 function mayBe(name: string, source: string | undefined): boolean {
+  // A day holds the backups of all sources.
+  if (source !== undefined && !name.startsWith(source)) return false
   const found = sourceOfDirectory(name)
   return found !== undefined && (source === undefined || found === source)
 }

@@ -50,6 +50,7 @@ export function partialDirectory(root: string, backup: { id: string; day: string
 
 /** Whether a directory name is somebody's unfinished work, and on which backup directory. */
 export function unfinished(name: string): { of: string; state: 'partial' | 'removing' } | undefined {
+  if (!name.startsWith('.')) return undefined
   const match = /^\.(.+)\.(partial|removing)-[0-9a-z-]+$/.exec(name)
   return match?.[1] ? { of: match[1], state: match[2] === 'partial' ? 'partial' : 'removing' } : undefined
 }

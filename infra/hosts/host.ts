@@ -86,8 +86,9 @@ export interface Host {
   /**
    * Temporary name, fsync, rename, fsync of the directory: the file is whole or not there, and what a killed writer of it left goes.
    * Mode 0600 unless told. `lasting: false`: the directory is not synced, for who writes more into it before anybody relies on it.
+   * `draft: false`: written under its own name at once, which must be free; for who writes into a directory that is a draft itself.
    */
-  write(path: string, data: string | Uint8Array, options?: { mode?: number; lasting?: boolean }): Promise<void>
+  write(path: string, data: string | Uint8Array, options?: { mode?: number; lasting?: boolean; draft?: boolean }): Promise<void>
   /** What is in a directory, in name order, without a look at each. Empty where there is no such directory. */
   list(path: string): Promise<Name[]>
   /** What is at the path; undefined where there is nothing. Links are followed unless told. */

@@ -11,8 +11,19 @@ import { openFile, syncDirectory, syncFile } from './opened.ts'
 export async function writeFile(
   path: string,
   data: string | Uint8Array,
-  { mode = 0o600, lasting = true }: Making = {},
+  { mode = 0o600, lasting = true, draft = true }: Writing = {},
 ): Promise<void> {
+  if (draft) await replace(path, data, mode)
+  else await fill(await openFile(path, 'wx', mode), data, mode)
+  if (lasting) await syncDirectory(dirname(path))
+}
+
+interface Writing extends Making {
+  draft?: boolean
+}
+
+/** The file is whole or not there, whoever else writes it. */
+async function replace(path: string, data: string | Uint8Array, mode: number): Promise<void> {
   // The name that whoever sweeps up leftovers knows; cut, for names end at 255 bytes.
   const drafts = join(dirname(path), `.${basename(path).slice(0, 50)}.partial-`)
   const another = () => `${drafts}${randomBytes(8).toString('hex')}`
@@ -21,7 +32,6 @@ export async function writeFile(
   const first = await writeDraft(own ? `${drafts}${FIRST}` : another(), path, data, mode)
   let written = first
   while (!written) written = await writeDraft(another(), path, data, mode)
-  if (lasting) await syncDirectory(dirname(path))
   if (own && !first) await sweep(dirname(path), basename(drafts))
 }
 

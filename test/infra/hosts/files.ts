@@ -39,6 +39,15 @@ export function fileContract(open: OpenPlace): void {
     expect(names).toEqual(['.document.partial-mine', '.document2.partial-0123456789abcdef', 'document'])
   })
 
+  test('what is written without a draft needs a free name, and is as private', async () => {
+    const { host, directory } = await open()
+    await host.write(join(directory, 'document'), 'first', { draft: false, lasting: false })
+    const again = host.write(join(directory, 'document'), 'second', { draft: false })
+    expect(codeOf((await rejection(HoldfastError, again)).cause)).toBe('EEXIST')
+    expect(Buffer.from(await host.read(join(directory, 'document'))).toString()).toBe('first')
+    expect((await host.run(['stat', '-c', '%a', join(directory, 'document')])).stdout).toBe('600\n')
+  })
+
   test('directories are made by many at once', async () => {
     const { host, directory } = await open()
     for (let round = 0; round < 20; round++) {
