@@ -13,8 +13,9 @@ import type { Look } from './look.ts'
 import { fixOffline } from './offline.ts'
 import type { Options } from './options.ts'
 import { type History, settle } from './parents.ts'
-import { noteOf, type Plan, planCapture, requireSpace } from './plan.ts'
+import { noteOf, type Plan, planCapture } from './plan.ts'
 import { resumed, undoStage } from './resume.ts'
+import { requireSpace } from './room.ts'
 import { makeStage, type Note, note, noted, otherStages, stageOf } from './stage.ts'
 
 /** What every way of capture gets. */
@@ -65,7 +66,10 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
 
 /** The look that `check` takes. */
 export async function inspect(work: SnapshotWork<Options>): Promise<Pick<SourceHeld, 'expected' | 'tools'>> {
-  const { expected, look, choice } = await planCapture(work, guestOf(work))
+  const guest = guestOf(work)
+  const plan = await planCapture(work, guest)
+  const { expected, look, choice } = plan
+  if (choice.method === 'external') await requireSpace(work, guest, plan)
   for (const warning of choice.warnings) work.warn(warning)
   return { expected, tools: look.tools }
 }

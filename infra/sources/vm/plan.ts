@@ -1,6 +1,5 @@
-/** What a capture will do, before it does anything: what is there, what is chosen, and whether there is room. */
+/** What a capture will do, before it does anything: what is there, and what is chosen. */
 import { join, relative } from 'node:path'
-import { HoldfastError } from '../../errors.ts'
 import type { Guest } from '../../tools/guest.ts'
 import type { SnapshotWork } from '../source.ts'
 import { type Choice, choose } from './choose.ts'
@@ -49,15 +48,6 @@ export async function planCapture(work: SnapshotWork<Options>, guest: Guest, ran
   if (choice.method === 'internal') refuseInside(guest, found, foreign)
   const disks = choice.method === 'internal' ? [] : found.disks.map(disk => heldDisk(work, disk, history, choice))
   return { look: found, history, choice, disks, expected, dirty: choice.parent === null ? null : sumOf([...changed.values()]) }
-}
-
-/** Fails where the root has less free than will be written. */
-export async function requireSpace({ host, root }: SnapshotWork<Options>, { domain }: Guest, { expected }: Plan): Promise<void> {
-  const { free } = await host.space(root)
-  if (free < expected)
-    throw new HoldfastError(`${domain} needs ${expected} bytes, and ${root} has ${free} free`, {
-      hint: 'Make room there, or keep fewer backups.',
-    })
 }
 
 /** The plan as it is noted in the stage. */
