@@ -29,6 +29,12 @@ export async function stateOf(guest: Guest): Promise<string> {
   return await ask(guest, 'domstate')
 }
 
+/** What libvirt says of it besides its XML. */
+export async function infoOf(guest: Guest): Promise<{ state: string; autostart: boolean }> {
+  const text = await ask(guest, 'dominfo')
+  return { state: /^State: +(.*)$/m.exec(text)?.[1] ?? '', autostart: /^Autostart: +enable/m.test(text) }
+}
+
 /** Whether a QEMU process holds its disks. */
 export function isActive(state: string): boolean {
   return state !== 'shut off' && state !== 'crashed'

@@ -47,6 +47,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     method: held.method,
     why: held.why,
     ran: held.ran,
+    ...(held.autostart !== undefined && { autostart: held.autostart }),
     xml: xmlName(source),
     images,
     nvram: kept.includes(nvramName(source)) && nvram ? { artifact: nvramName(source), source: nvram } : null,

@@ -45,6 +45,8 @@ export const Held = z.object({
   dirty: z.number().nullable(),
   /** The domain ran before, and has to run afterwards. */
   ran: z.boolean(),
+  /** It starts with its host, which its XML does not say. */
+  autostart: z.boolean().optional(),
   /** We asked it to shut down, and it has not run again since; until this moment, ISO 8601, it may still be on its way. */
   stopped: z.string().optional(),
   /** When the disks' state was fixed, ISO 8601. */

@@ -43,7 +43,7 @@ ${[...variablesInPlace(details), ...tpmInPlace(details)].join('\n')}
 for checkpoint in $("\${virsh[@]}" checkpoint-list ${quoted(domain)} --name --topological 2> /dev/null | grep -E '^${source}-[0-9]{8}T[0-9]{6}Z$' | tac || true); do
   "\${virsh[@]}" checkpoint-delete ${quoted(domain)} "$checkpoint" --metadata
 done
-"\${virsh[@]}" define ${quoted(details.xml)}
+${[`"\${virsh[@]}" define ${quoted(details.xml)}`, ...startWithHost(details)].join('\n')}
 "\${virsh[@]}" start ${quoted(domain)} --force-boot
 \`\`\`
 
@@ -72,6 +72,10 @@ function chainNote(parent: string): string {
   return `
 It holds what changed since \`${parent}\`, and opens as a whole as long as the directories it builds on lie where they lay, two levels up.
 `
+}
+
+function startWithHost({ autostart, domain }: Details): string[] {
+  return autostart ? [`"\${virsh[@]}" autostart ${quoted(domain)}`] : []
 }
 
 /** `convert` reads the whole chain; what it writes stands on nothing. */

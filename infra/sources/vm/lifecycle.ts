@@ -4,6 +4,7 @@ import { type Guest, isActive, stateOf, xmlOf } from '../../tools/guest.ts'
 import { own, ownership } from '../../tools/ownership.ts'
 import type { Lifecycle, RestoreWork, Started } from '../source.ts'
 import { waitForAnswer } from './answer.ts'
+import { startsWithHost } from './autostart.ts'
 import { type Before, note, noteBefore } from './before.ts'
 import { copyOf } from './copy.ts'
 import { define, definitionOf, undefine } from './define.ts'
@@ -69,9 +70,11 @@ export function inPlace(
     async start(restored) {
       const before = await noteBefore(work, guest)
       if (!restored) return await putBack(work, guest, before)
-      if (whole) await define(work, guest, await change(await definitionOf(work, details, before.xml)))
-      // Bitmaps in the other disks would be left without the checkpoint that is forgotten below.
-      else if (!isActive(await stateOf(guest))) await dropBitmaps(guest, work.source)
+      if (whole) {
+        await define(work, guest, await change(await definitionOf(work, details, before.xml)))
+        await startsWithHost(guest, details, before)
+        // Bitmaps in the other disks would be left without the checkpoint that is forgotten below.
+      } else if (!isActive(await stateOf(guest))) await dropBitmaps(guest, work.source)
       const started = always || before.active || (whole && details.ran) ? await run(work, guest, details, before) : off
       // A disk that was put back has none of the bitmaps that our checkpoints speak of: the next run begins anew.
       await dropCheckpoints(guest, work.source)
@@ -121,6 +124,7 @@ function definition(work: Work, details: Details): Lifecycle {
       const before = await noteBefore(work, guest)
       if (!restored) return await putBack(work, guest, { ...before, active: false })
       await define(work, guest, await definitionOf(work, details, before.xml))
+      await startsWithHost(guest, details, before)
       const result = before.active ? 'from its next start on' : 'it is off'
       return { checks: [{ name: 'definition', result: `${details.domain} is defined as it was; ${result}` }], proven: false }
     },

@@ -1,7 +1,7 @@
 /** A domain as it is now. */
 import { type HoldfastError, InvalidInput } from '../../errors.ts'
 import { type DomainDescription, type DomainDisk, describeDomain } from '../../tools/domain-xml.ts'
-import { ask, type Guest, isActive, stateOf, xmlOf } from '../../tools/guest.ts'
+import { ask, type Guest, infoOf, isActive, xmlOf } from '../../tools/guest.ts'
 import { imageChain, version } from '../../tools/qemu-img.ts'
 import { virsh } from '../../tools/virsh.ts'
 
@@ -21,6 +21,8 @@ export interface Disk extends DomainDisk {
 export interface Look {
   description: DomainDescription
   state: string
+  /** It starts with its host. */
+  autostart: boolean
   /** A QEMU process holds its disks. */
   active: boolean
   /** The disks to capture. */
@@ -35,9 +37,9 @@ export interface Look {
 
 /** Asks libvirt for all of it. Fails where there is no such domain, or nothing of it to capture. */
 export async function look(guest: Guest, exclude: readonly string[]): Promise<Look> {
-  const [xml, state, sizes, checkpoints, snapshots, tools] = await Promise.all([
+  const [xml, { state, autostart }, sizes, checkpoints, snapshots, tools] = await Promise.all([
     xmlOf(guest),
-    stateOf(guest),
+    infoOf(guest),
     sizesOf(guest),
     ask(guest, 'checkpoint-list', '--topological', '--name'),
     ask(guest, 'snapshot-list', '--topological', '--name'),
@@ -55,6 +57,7 @@ export async function look(guest: Guest, exclude: readonly string[]): Promise<Lo
   return {
     description,
     state,
+    autostart,
     active: isActive(state),
     disks,
     omitted,

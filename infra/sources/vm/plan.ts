@@ -70,6 +70,7 @@ export function noteOf({ root, id, options }: SnapshotWork<Options>, guest: Gues
       downtime: null,
       dirty,
       ran: look.active,
+      autostart: look.autostart,
       at: new Date().toISOString(),
     },
     consistency: { asked: mode === 'live' && options.quiesce === 'never' ? 'crash' : 'filesystem', achieved: 'crash' },
