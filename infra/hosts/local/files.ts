@@ -1,11 +1,10 @@
 /** Files of this machine: whole or not there. Paths are absolute. */
-import { fstatSync, readFileSync, readFile as readOpen, type Stats } from 'node:fs'
-import { lstat, mkdir, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { fstatSync, readFileSync, type Stats } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { promisify } from 'node:util'
 import { codeOf, HoldfastError, InvalidInput } from '../../errors.ts'
 import { hintForCode } from '../../tools/hints.ts'
 import type { Entry, Name, Space } from '../host.ts'
+import { calls } from './calls.ts'
 import type { Making } from './one-directory.ts'
 import { opened, syncDirectory } from './opened.ts'
 
@@ -14,13 +13,11 @@ const LARGEST_READ = 64 * 1024 * 1024
 /** Up to this size, bytes, a file is read at once: handing that to another thread costs more than doing it. */
 const SMALL = 64 * 1024
 
-const readSlowly = promisify(readOpen)
-
 export async function readFile(path: string): Promise<Uint8Array> {
   return opened(path, file => {
     const stats = fstatSync(file)
     if (stats.size > LARGEST_READ) throw new InvalidInput(`${path} has ${stats.size} bytes: too many to hold in memory`)
-    return stats.isFile() && stats.size <= SMALL ? readFileSync(file) : readSlowly(file)
+    return stats.isFile() && stats.size <= SMALL ? readFileSync(file) : calls.readAll(file)
   })
 }
 
@@ -30,12 +27,12 @@ export async function readIfThere(path: string): Promise<Uint8Array | undefined>
 
 /** Names that are not UTF-8 come with U+FFFD in them, as Node gives them: walking those is a foreign tool's job. */
 export async function listDirectory(path: string): Promise<Name[]> {
-  const found = await orIfMissing(readdir(path, { withFileTypes: true }), [])
+  const found = await orIfMissing(calls.list(path), [])
   return found.map(entry => ({ name: entry.name, type: typeOf(entry) })).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 export async function statFile(path: string, follow = true): Promise<Entry | undefined> {
-  const stats = await orIfMissing(follow ? stat(path) : lstat(path), undefined)
+  const stats = await orIfMissing(follow ? calls.stat(path) : calls.lstat(path), undefined)
   return stats && entryOf(basename(path), stats)
 }
 
@@ -54,18 +51,18 @@ export async function makeDirectory(path: string, making: Making = {}): Promise<
 /** False where the directory around it is missing. */
 async function made(path: string, { mode = 0o700, lasting = true }: Making): Promise<boolean> {
   try {
-    await mkdir(path, { mode })
+    await calls.make(path, mode)
     if (lasting) await syncDirectory(dirname(path))
     return true
   } catch (error) {
-    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return true
+    if (codeOf(error) === 'EEXIST' && (await calls.stat(path)).isDirectory()) return true
     if (codeOf(error) === 'ENOENT') return false
     throw error
   }
 }
 
 export async function renameFile(from: string, to: string): Promise<void> {
-  await rename(from, to)
+  await calls.rename(from, to)
   await syncDirectory(dirname(to))
   if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from))
 }
@@ -73,7 +70,7 @@ export async function renameFile(from: string, to: string): Promise<void> {
 /** False where it is a directory. */
 export async function removeFile(path: string): Promise<boolean> {
   try {
-    await unlink(path)
+    await calls.unlink(path)
     return true
   } catch (error) {
     if (missing(error)) return true
@@ -83,7 +80,7 @@ export async function removeFile(path: string): Promise<boolean> {
 }
 
 export async function spaceAt(path: string): Promise<Space> {
-  const found = await orIfMissing(statfs(path), undefined)
+  const found = await orIfMissing(calls.measure(path), undefined)
   if (!found) return spaceAt(dirname(path))
   return { free: found.bavail * found.bsize, total: found.blocks * found.bsize }
 }

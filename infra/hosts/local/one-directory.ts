@@ -1,7 +1,7 @@
 /** A directory in one that is there. */
-import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf } from '../../errors.ts'
+import { calls } from './calls.ts'
 import { syncDirectory } from './opened.ts'
 
 export interface Making {
@@ -12,9 +12,9 @@ export interface Making {
 /** What has vanished around it, a mount for one, is not made again. */
 export async function makeOneDirectory(path: string, { mode = 0o700, lasting = true }: Making = {}): Promise<void> {
   try {
-    await mkdir(path, { mode })
+    await calls.make(path, mode)
   } catch (error) {
-    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (codeOf(error) === 'EEXIST' && (await calls.stat(path)).isDirectory()) return
     throw error
   }
   if (lasting) await syncDirectory(dirname(path))

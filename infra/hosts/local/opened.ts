@@ -1,16 +1,10 @@
 /** Files of this machine while they are open, by descriptor: Node's own file handles cost twice as much. */
-import { closeSync, fsync, open } from 'node:fs'
-import { promisify } from 'node:util'
-
-/** The descriptor; whoever asks for it closes it. */
-export const openFile = promisify(open)
-
-/** Waits until the disk has what was written. */
-export const syncFile = promisify(fsync)
+import { closeSync } from 'node:fs'
+import { calls } from './calls.ts'
 
 /** What may wait for a disk or a server - opening, syncing, renaming - happens aside; what only moves memory may be done at once. */
 export async function opened<Result>(path: string, act: (file: number) => Promise<Result> | Result): Promise<Result> {
-  const file = await openFile(path, 'r')
+  const file = await calls.open(path, 'r')
   try {
     return await act(file)
   } finally {
@@ -20,5 +14,5 @@ export async function opened<Result>(path: string, act: (file: number) => Promis
 
 /** Makes what was renamed into a directory, or made there, outlive a power cut. */
 export async function syncDirectory(path: string): Promise<void> {
-  await opened(path, syncFile)
+  await opened(path, calls.sync)
 }

@@ -1,12 +1,12 @@
 /** Writes files that are whole or not there. */
 import { randomBytes } from 'node:crypto'
 import { closeSync, fchmodSync, writeFileSync } from 'node:fs'
-import { lstat, readdir, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../errors.ts'
+import { calls } from './calls.ts'
 import { missing, orIfMissing, removeFile } from './files.ts'
 import type { Making } from './one-directory.ts'
-import { openFile, syncDirectory, syncFile } from './opened.ts'
+import { syncDirectory } from './opened.ts'
 
 export async function writeFile(
   path: string,
@@ -14,11 +14,11 @@ export async function writeFile(
   { mode = 0o600, lasting = true, draft = true }: Writing = {},
 ): Promise<void> {
   if (draft) await replace(path, data, mode)
-  else await fill(await openFile(path, 'wx', mode), data, mode)
+  else await fill(await calls.open(path, 'wx', mode), data, mode)
   if (lasting) await syncDirectory(dirname(path))
 }
 
-interface Writing extends Making {
+export interface Writing extends Making {
   draft?: boolean
 }
 
@@ -43,10 +43,10 @@ async function writeDraft(draft: string, path: string, data: string | Uint8Array
   if (file === undefined) return false
   try {
     await fill(file, data, mode)
-    await rename(draft, path)
+    await calls.rename(draft, path)
     return true
   } catch (error) {
-    if (missing(error) && (await orIfMissing(lstat(draft), undefined)) === undefined) return false
+    if (missing(error) && (await orIfMissing(calls.lstat(draft), undefined)) === undefined) return false
     await removeFile(draft)
     throw error
   }
@@ -54,7 +54,7 @@ async function writeDraft(draft: string, path: string, data: string | Uint8Array
 
 async function openNew(path: string, mode: number): Promise<number | undefined> {
   try {
-    return await openFile(path, 'wx', mode)
+    return await calls.open(path, 'wx', mode)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return undefined
     throw error
@@ -66,7 +66,7 @@ async function fill(file: number, data: string | Uint8Array, mode: number): Prom
     writeFileSync(file, data)
     // open() leaves out what the umask forbids, which is nothing that the owner has.
     if (mode !== 0o600) fchmodSync(file, mode)
-    await syncFile(file)
+    await calls.sync(file)
   } finally {
     closeSync(file)
   }
@@ -74,8 +74,8 @@ async function fill(file: number, data: string | Uint8Array, mode: number): Prom
 
 /** What killed writers of this file left. */
 async function sweep(directory: string, drafts: string): Promise<void> {
-  const left = (await readdir(directory)).filter(
-    name => name.startsWith(drafts) && /^[0-9a-f]{16}$/.test(name.slice(drafts.length)),
-  )
+  const left = (await calls.list(directory))
+    .map(({ name }) => name)
+    .filter(name => name.startsWith(drafts) && /^[0-9a-f]{16}$/.test(name.slice(drafts.length)))
   for (const name of left) await removeFile(join(directory, name))
 }

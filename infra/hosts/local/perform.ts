@@ -1,0 +1,41 @@
+/** Who does the file work: this thread, or under load one that does nothing else. */
+import { type Perform, performHere } from './deeds.ts'
+import { FileThread } from './file-thread.ts'
+
+/** From so many at once on work is shared out; after so many of those a thread of its own is worth its start and its memory. */
+const [MANY, ENOUGH] = [8, 500]
+
+/** Without so many for this long, ms, the thread ends. */
+const QUIET = 10_000
+
+let atWork = 0
+let crowded = 0
+let lastCrowded = 0
+let thread: FileThread | undefined
+
+export const perform: Perform = async (deed, ...given) => {
+  if (++atWork >= MANY) noteCrowd()
+  try {
+    return await (thread?.perform ?? performHere)(deed, ...given)
+  } finally {
+    atWork--
+  }
+}
+
+function noteCrowd(): void {
+  const now = performance.now()
+  crowded = now - lastCrowded < QUIET ? crowded + 1 : 1
+  lastCrowded = now
+  if (crowded >= ENOUGH) thread ??= begin()
+}
+
+function begin(): FileThread {
+  const begun = new FileThread()
+  const look = setInterval(() => {
+    if (performance.now() - lastCrowded < QUIET) return
+    clearInterval(look)
+    thread = undefined
+    void begun.end()
+  }, QUIET / 2).unref()
+  return begun
+}
