@@ -30,6 +30,8 @@ export interface DomainDescription {
   flash: boolean
   /** Version of an emulated TPM, such as `2.0`. */
   tpm: string | undefined
+  /** Where the XML says that the emulated TPM's state lies; undefined: in libvirt's own place. */
+  tpmStore: string | undefined
   /** It has a channel on which a guest agent can answer. */
   agent: boolean
   /** A screen of which a picture can be taken. */
@@ -69,7 +71,11 @@ export function describeDomain(xml: string | DomainDocument): DomainDescription 
   const devices = child(root, 'devices')
   const loader = os && child(os, 'loader')
   const channels = devices ? children(devices, 'channel') : []
-  const tpm = devices && child(devices, 'tpm')
+  const tpm =
+    devices &&
+    children(devices, 'tpm')
+      .flatMap(device => children(device, 'backend'))
+      .find(isEmulated)
   return {
     name: textOf(root, 'name') ?? '',
     uuid: textOf(root, 'uuid') ?? '',
@@ -77,9 +83,8 @@ export function describeDomain(xml: string | DomainDocument): DomainDescription 
     disks: diskElements(root).map(describeDisk),
     nvram: os && textOf(os, 'nvram'),
     flash: loader?.getAttribute('type') === 'pflash' || os?.getAttribute('firmware') === 'efi',
-    tpm:
-      (tpm && child(tpm, 'backend')?.getAttribute('type') === 'emulator' && child(tpm, 'backend')?.getAttribute('version')) ||
-      undefined,
+    tpm: tpm && (tpm.getAttribute('version') || 'default'),
+    tpmStore: (tpm && child(tpm, 'source')?.getAttribute('path')) || undefined,
     agent: channels.some(channel => child(channel, 'target')?.getAttribute('name') === 'org.qemu.guest_agent.0'),
     screen: Boolean(devices && children(devices, 'video').some(video => child(video, 'model')?.getAttribute('type') !== 'none')),
     owner: ownerOf(root),
@@ -124,6 +129,10 @@ export function append(parent: Element, name: string, attributes: Readonly<Recor
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
   parent.appendChild(element)
   return element
+}
+
+function isEmulated(backend: Element): boolean {
+  return backend.getAttribute('type') === 'emulator'
 }
 
 function isElement(node: { nodeType: number }): node is Element {

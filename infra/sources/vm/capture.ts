@@ -87,8 +87,8 @@ async function fix(capture: Capture): Promise<Moment> {
 }
 
 /** Offline, what the domain has besides its disks is kept once it is off. */
-async function keepRunning({ work, guest, look, stage, held }: Capture): Promise<void> {
-  if (held.mode !== 'offline') await keepState(work, guest, look, stage)
+async function keepRunning({ work, guest, stage, held }: Capture): Promise<void> {
+  if (held.mode !== 'offline') await keepState(work, guest, stage)
 }
 
 /** QEMU's user has to reach it only where QEMU writes there: it does not for copies that we make ourselves. */

@@ -7,13 +7,14 @@ import { setBacking } from '../../tools/qemu-img.ts'
 import type { Captured, CaptureWork, Progress } from '../source.ts'
 import { collectClosed } from './convert.ts'
 import type { Details, Image } from './details.ts'
-import { nvramName, tpmName, tpmSource, xmlName } from './domain-state.ts'
+import { nvramName, xmlName } from './domain-state.ts'
 import { collectOverlays } from './external.ts'
 import { Held, type HeldDisk, jsonOf } from './held.ts'
 import { collectImages } from './images.ts'
 import { instructions } from './instructions.ts'
 import type { Options } from './options.ts'
 import { loginOf } from './stage.ts'
+import { tpmName, tpmSource } from './tpm.ts'
 import { fetchWorkspace, type GuestState } from './workspace.ts'
 
 /** What every way of collecting gets. */
@@ -35,7 +36,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   await bring(work, held, [...kept, ...held.disks.filter(({ staged }) => staged).map(({ artifact }) => artifact)])
   const images = await Promise.all(held.disks.map(disk => chained(work, disk)))
   const xml = Buffer.from(await host.read(join(directory, xmlName(source)))).toString('utf8')
-  const { nvram, uuid, disks } = describeDomain(xml)
+  const { nvram, disks, ...described } = describeDomain(xml)
   const missing = disks.filter(disk => !disk.readonly && !disk.shareable && !images.some(({ target }) => target === disk.target))
   const leftOut = missing.map(({ target }) => target)
   const { artifacts: fetched, ...workspace } = await fetchWorkspace(work, guestState(held))
@@ -51,7 +52,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     xml: xmlName(source),
     images,
     nvram: kept.includes(nvramName(source)) && nvram ? { artifact: nvramName(source), source: nvram } : null,
-    tpm: kept.includes(tpmName(source)) ? { artifact: tpmName(source), source: tpmSource(uuid) } : null,
+    tpm: kept.includes(tpmName(source)) ? { artifact: tpmName(source), source: tpmSource(described) } : null,
     ...workspace,
     frozen: held.frozen,
     downtime: held.downtime,

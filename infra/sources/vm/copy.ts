@@ -30,6 +30,6 @@ export function copyOf(work: Work, details: Details, name: string): Lifecycle {
 /** The XML of the copy. */
 export async function renamed(work: Work, details: Details, name: string): Promise<Renamed> {
   const disks = copiesOf(details.images, name).map(({ image, path, format }) => ({ target: image.target, path, format }))
-  const { nvram } = stateOfCopy(work, details, name)
-  return rename(await xmlOfBackup(work, details), { name, seed: seedOf(work, name), disks, nvram })
+  const state = stateOfCopy(work, details, name)
+  return rename(await xmlOfBackup(work, details), { name, seed: seedOf(work, name), disks, ...state })
 }

@@ -1,7 +1,7 @@
 /** Tells libvirt what a domain is. */
 import { join } from 'node:path'
-import { child, children, domainText, parseDomain, rootOf } from '../../tools/domain-xml.ts'
-import { ask, type Guest } from '../../tools/guest.ts'
+import { child, children, describeDomain, domainText, parseDomain, rootOf } from '../../tools/domain-xml.ts'
+import { ask, askUnless, type Guest, xmlOf } from '../../tools/guest.ts'
 import { virsh } from '../../tools/virsh.ts'
 import type { RestoreWork } from '../source.ts'
 import type { Details } from './details.ts'
@@ -52,8 +52,15 @@ export async function define({ host, scratch }: Work, guest: Guest, xml: string)
   await virsh(guest, ['define', `--file=${file}`])
 }
 
-/** Its disks, its UEFI variables and the state of its TPM stay: those who made them take them away. */
-export async function undefine(guest: Guest): Promise<void> {
-  if (await existing(guest))
-    await ask(guest, 'undefine', '--keep-nvram', '--checkpoints-metadata', '--snapshots-metadata', '--managed-save')
+const UNDEFINE = ['undefine', '--keep-nvram', '--checkpoints-metadata', '--snapshots-metadata', '--managed-save'] as const
+
+/** libvirt before 8.9, where the state always goes. */
+const NEVER_KEPT = /support option --keep-tpm|unsupported flags/
+
+/** Its disks and its UEFI variables stay: those who made them take them away. The state of its TPM goes, unless it was there before. */
+export async function undefine(guest: Guest, { keepTpm = false } = {}): Promise<void> {
+  if (!(await existing(guest))) return
+  const keeps = keepTpm && describeDomain(await xmlOf(guest, { inactive: true })).tpm !== undefined
+  if (keeps && (await askUnless(guest, NEVER_KEPT, ...UNDEFINE, '--keep-tpm')) !== undefined) return
+  await ask(guest, ...UNDEFINE)
 }

@@ -103,15 +103,22 @@ function variablesInPlace({ nvram }: Details): string[] {
 
 function tpmInPlace({ tpm }: Details): string[] {
   if (!tpm) return []
-  const path = quoted(tpm.source)
+  const [path, before] = [quoted(tpm.source), quoted(`${tpm.source}.before-restore`)]
   return [
-    `if [ -e ${path} ]; then mv -- ${path} ${quoted(`${tpm.source}.before-restore`)}; fi`,
-    `tar -xzf ${tpm.artifact} -C ${quoted(dirname(tpm.source))}`,
+    '# The state of its TPM, with the owners that it has there. swtpm has to pass the directory above it.',
+    `if [ -e ${before} ]; then rm -rf -- ${path}; elif [ -e ${path} ]; then mv -- ${path} ${before}; fi`,
+    storeOf(tpm.source),
+    `tar -xzpf ${tpm.artifact} -C ${quoted(dirname(tpm.source))}`,
   ]
 }
 
+function storeOf(source: string): string {
+  const store = quoted(dirname(source))
+  return `[ -d ${store} ] || install -d -m 0711 ${store}`
+}
+
 function copyCommands(details: Details, leftOut: readonly string[]): string {
-  const { uri, domain, images, xml, nvram } = details
+  const { uri, domain, uuid, images, xml, nvram, tpm } = details
   // The shell's variable stands in the path, so that any name will do.
   const name = shellVariable('name')
   const copies = copiesOf(images, 'NAME').map(({ image, path, format }) => ({
@@ -124,20 +131,31 @@ function copyCommands(details: Details, leftOut: readonly string[]): string {
     : []
   const edits = [
     `-e "s|<name>${pattern(domain)}</name>|<name>${name}</name>|"`,
-    `-e '/<uuid>/d' -e "/<mac address/d" -e '/<genid>/d'`,
+    `-e ${tpm ? `"s|<uuid>${uuid}</uuid>|<uuid>$uuid</uuid>|"` : "'/<uuid>/d'"} -e "/<mac address/d" -e '/<genid>/d'`,
     ...copies.map(({ image, path }) => `-e "s|${pattern(image.source)}|"${path}"|g"`),
     ...(nvram ? [`-e "s|${pattern(nvram.source)}|${inDouble(dirname(nvram.source))}/${name}_VARS.fd|g"`] : []),
+    ...(tpm ? [`-e "s|${pattern(tpm.source)}|${inDouble(dirname(tpm.source))}/$uuid|g"`] : []),
   ]
   return [
     `name="\${name:-${domain}-restored}"`,
     ...copies.map(({ image, format, path }) => `qemu-img convert -f ${image.format} -O ${format} ${image.artifact} ${path}`),
     ...variables,
+    ...(tpm ? tpmOfCopy(tpm) : []),
     `sed ${edits.join(' \\\n  ')} \\\n  ${quoted(xml)} > "/var/tmp/$name.xml"`,
     `virsh -c ${quoted(uri)} define "/var/tmp/$name.xml"`,
     // They are the original's, which goes on writing to them.
     ...leftOut.map(target => `virsh -c ${quoted(uri)} detach-disk "$name" ${target} --config`),
     `# virsh start "$name": not while the original runs, unless its addresses come from DHCP.`,
   ].join('\n')
+}
+
+/** libvirt looks for it by the UUID. */
+function tpmOfCopy({ artifact, source }: NonNullable<Details['tpm']>): string[] {
+  return [
+    'uuid="$(cat /proc/sys/kernel/random/uuid)"',
+    storeOf(source),
+    `tar -xzpf ${artifact} -C ${quoted(dirname(source))} --transform "s,^[^/]*,$uuid,"`,
+  ]
 }
 
 function workspace({ workspace: kept }: Details): string {

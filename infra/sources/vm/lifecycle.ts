@@ -105,7 +105,8 @@ async function run(work: Work, guest: Guest, details: Details, before: Before): 
 }
 
 async function putBack(work: Work, guest: Guest, { xml, active }: Before): Promise<Started> {
-  if (xml === null) await undefine(guest)
+  // By now the state that its TPM had before is in its place again, though the domain was not defined.
+  if (xml === null) await undefine(guest, { keepTpm: true })
   else {
     await define(work, guest, xml)
     if (active && !isActive(await stateOf(guest))) await startFresh(guest)

@@ -22,20 +22,20 @@ const ENDED = /domain is not running|not paused|already (running|active)/
 
 /** The moment of a guest that is off, or is shut down for it. It runs again before this returns, if it ran. */
 export async function fixOffline(capture: Capture): Promise<Moment> {
-  const { guest, held, work, look, stage } = capture
-  const keep = (state: string) => keepState(work, guest, { ...look, state }, stage)
+  const { guest, held, work, stage } = capture
+  const keep = () => keepState(work, guest, stage)
   if (!held.ran) {
-    await keep('shut off')
+    await keep()
     await beginMethod(capture)
     return { achieved: (await endedCleanly(guest)) ? 'filesystem' : 'crash', frozen: null }
   }
   await refuseUnstoppable(guest)
   const began = performance.now()
   if (!(await isPausedByUs(capture)) && !(await shutDown(capture))) {
-    await keep('running')
+    await keep()
     return await fixLive(capture)
   }
-  await keep('shut off')
+  await keep()
   await startPaused(capture)
   await beginMethod(capture)
   if (capture.held.method !== 'convert') await startAgain(guest, undefined)

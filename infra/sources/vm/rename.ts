@@ -27,7 +27,9 @@ export interface Renaming {
   seed: string
   disks: readonly NewDisk[]
   /** The copy's own UEFI variables; undefined: libvirt makes new ones. */
-  nvram: string | undefined
+  nvram?: string | undefined
+  /** The copy's own TPM's state, where the XML says a place; undefined: libvirt makes it in its own. */
+  tpm?: string | undefined
 }
 
 export interface Renamed {
@@ -37,7 +39,7 @@ export interface Renamed {
   leftOut: string[]
 }
 
-export function rename(xml: string, { name, seed, disks, nvram }: Renaming): Renamed {
+export function rename(xml: string, { name, seed, disks, nvram, tpm }: Renaming): Renamed {
   const document = parseDomain(xml)
   const root = rootOf(document)
   const old = textOf(root, 'name') ?? ''
@@ -53,6 +55,7 @@ export function rename(xml: string, { name, seed, disks, nvram }: Renaming): Ren
     for (const kind of ['serial', 'console', 'parallel', 'channel'])
       for (const port of children(devices, kind)) move(port, old, name)
     for (const screen of children(devices, 'graphics')) freeScreen(screen)
+    for (const device of children(devices, 'tpm')) placeTpm(device, tpm)
   }
   return { xml: domainText(document), uuid, leftOut }
 }
@@ -112,6 +115,14 @@ function placeVariables(os: Element, path: string | undefined): void {
     if (path === undefined) os.removeChild(nvram)
     else nvram.textContent = path
   }
+}
+
+function placeTpm(device: Element, path: string | undefined): void {
+  for (const backend of children(device, 'backend').filter(each => each.getAttribute('type') === 'emulator'))
+    for (const source of children(backend, 'source')) {
+      if (path === undefined) backend.removeChild(source)
+      else source.setAttribute('path', path)
+    }
 }
 
 /** libvirt refuses a UUID in the BIOS that is another than the domain's. */

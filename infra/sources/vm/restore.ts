@@ -9,6 +9,7 @@ import { existing, guestOf, nameOfUuid } from './find-domain.ts'
 import { copiesOf, detailsOf, goalOf, originalsOf, type Placed, stagedPath } from './goal.ts'
 import { uuidOf } from './rename.ts'
 import { stageDisks, stageFile } from './stage-disks.ts'
+import { makeStore, UNPACKING } from './tpm.ts'
 import { addressOf } from './workspace-back.ts'
 
 type Work = RestoreWork<unknown>
@@ -157,7 +158,8 @@ async function unpackWorkspace(work: Work, { workspace }: Details, path: string)
 
 async function unpackTpm(work: Work, artifact: string, target: string): Promise<Replacement> {
   const archive = join(await work.host.resolve(work.directory), artifact)
-  return await unpack(work, archive, target, ['--strip-components=1', '--same-owner'])
+  await makeStore(work.host, target)
+  return await unpack(work, archive, target, UNPACKING)
 }
 
 async function unpack({ host, token, signal }: Work, archive: string, target: string, options: string[]): Promise<Replacement> {

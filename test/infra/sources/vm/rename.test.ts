@@ -28,6 +28,7 @@ const xml = `<domain type='kvm'>
     <console type='pty'/>
     <channel type='unix'><source mode='bind' path='/run/channel/domain-3-zeus/agent.0'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
     <graphics type='vnc' port='5901' autoport='no' socket='/run/zeus.vnc'><listen type='socket' socket='/run/zeus.vnc'/></graphics>
+    <tpm model='tpm-crb'><backend type='emulator' version='2.0'><source type='dir' path='/tpm/zeus'/></backend></tpm>
   </devices>
 </domain>`
 const disks = [
@@ -36,7 +37,7 @@ const disks = [
 ]
 
 describe('a copy of a domain', () => {
-  const renaming = { name: 'copy', seed: 'one', disks, nvram: '/var/lib/nvram/copy_VARS.fd' }
+  const renaming = { name: 'copy', seed: 'one', disks, nvram: '/var/lib/nvram/copy_VARS.fd', tpm: '/tpm/copy' }
   const renamed = rename(xml, renaming)
 
   test('shares with the original nothing that must be one of a kind', () => {
@@ -50,14 +51,14 @@ describe('a copy of a domain', () => {
       'vnet3',
       '/var/log/zeus.console',
     ]
-    const others = ['zeus_VARS', 'domain-3-zeus', 'zeus.vnc', '5901', 'serial.log<', "'/var/log/serial.log'"]
+    const others = ['/tpm/zeus', 'zeus_VARS', 'domain-3-zeus', 'zeus.vnc', '5901', 'serial.log<', "'/var/log/serial.log'"]
     for (const unique of [...own, ...others]) expect(renamed.xml).not.toContain(unique)
     expect(renamed.leftOut).toEqual(['vdc'])
     expect(describeDomain(renamed.xml)).toMatchObject({
       name: 'copy',
       uuid: renamed.uuid,
       nvram: '/var/lib/nvram/copy_VARS.fd',
-      agent: true,
+      ...{ tpm: '2.0', tpmStore: '/tpm/copy', agent: true },
     })
     expect(describeDomain(renamed.xml).disks).toMatchObject([
       { target: 'vda', type: 'file', format: 'raw', source: '/images/copy_vda.raw' },
@@ -77,8 +78,9 @@ describe('a copy of a domain', () => {
     expect(rename(xml, { ...renaming, seed: 'two' }).uuid).not.toBe(renamed.uuid)
   })
 
-  test('without variables of its own libvirt makes new ones', () => {
-    expect(describeDomain(rename(xml, { ...renaming, nvram: undefined }).xml).nvram).toBeUndefined()
+  test('without variables and a TPM of its own libvirt makes new ones', () => {
+    const bare = describeDomain(rename(xml, { ...renaming, nvram: undefined, tpm: undefined }).xml)
+    expect({ nvram: bare.nvram, tpm: bare.tpm, store: bare.tpmStore }).toEqual({ nvram: undefined, tpm: '2.0', store: undefined })
   })
 })
 
