@@ -6,8 +6,17 @@ read -r pid _ < /proc/self/stat
 mount -t proc proc /proc
 over() {
   mkdir -p "$1"
-  mount --bind "$home/$2" "$1"
+  mount --rbind "$home/$2" "$1"
 }
+# The state of TPMs lies where libvirt has it, inside and outside: nobody can tell it another place.
+if [ -d "$home/lib/swtpm" ]; then
+  mkdir -p -m 0711 /var/lib/libvirt/swtpm
+  mount --bind /var/lib/libvirt/swtpm "$home/lib/swtpm"
+  mkdir -p "$home/log/swtpm" "$home/cache/swtpm"
+  chown --reference=/var/lib/swtpm-localca "$home/cache/swtpm"
+  over /var/log/swtpm log/swtpm
+  over /var/lib/swtpm-localca cache/swtpm
+fi
 over /etc/libvirt etc
 over /var/lib/libvirt lib
 over /var/cache/libvirt cache

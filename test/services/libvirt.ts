@@ -17,6 +17,8 @@ import { until } from './until.ts'
 export interface LibvirtOptions {
   /** Who runs QEMU. `libvirt-qemu` is Debian's default, with dynamic ownership and libvirt's other defaults. Default: `root` */
   user?: 'root' | 'libvirt-qemu'
+  /** Guests may have TPMs: their state lies in the machine's own `/var/lib/libvirt/swtpm`, by their UUIDs. Default: false */
+  tpm?: boolean
 }
 
 export interface Libvirt extends AsyncDisposable {
@@ -48,9 +50,10 @@ const always = 'security_driver = "none"\ncgroup_controllers = []\nstdio_handler
 const asRoot = 'user = "root"\ngroup = "root"\nnamespaces = []\nremember_owner = 0\n'
 
 /** Starts one and returns when it answers. It ends with the process that started it. */
-export async function startLibvirt({ user = 'root' }: LibvirtOptions = {}): Promise<Libvirt> {
+export async function startLibvirt({ user = 'root', tpm = false }: LibvirtOptions = {}): Promise<Libvirt> {
   const { path: home, remove } = await makeDirectory()
   await prepare(home, user)
+  if (tpm) await mkdir(join(home, 'lib', 'swtpm'))
   const namespaces = await openNamespaces(home).catch(async (error: unknown) => {
     await remove()
     throw error

@@ -5,6 +5,7 @@ import { expect } from 'vitest'
 import type { DataOf } from '../../../../bus/event.ts'
 import { Details } from '../../../../infra/sources/vm/details.ts'
 import { Options } from '../../../../infra/sources/vm/options.ts'
+import type { Kinds } from '../../../../infra/tools.ts'
 import { makeDirectory } from '../../../services/directory.ts'
 import { defineGuest, type Guest, type GuestOptions } from '../../../services/guest.ts'
 import { events, type House, openHouse } from '../../../services/house.ts'
@@ -21,6 +22,8 @@ export interface SceneOptions extends LibvirtOptions {
   sources?: Record<string, unknown>
   /** Where Holdfast works. Default: a directory of the scene's own. */
   directory?: string
+  /** Default: all there are, as they are. */
+  kinds?: Kinds
 }
 
 export interface Scene extends AsyncDisposable {
@@ -43,10 +46,10 @@ export interface Asked {
 }
 
 /** All guests run and answer when this returns. */
-export async function openScene({ guests: wanted, sources, directory, user = 'root' }: SceneOptions): Promise<Scene> {
+export async function openScene({ guests: wanted, sources, directory, kinds, ...lab }: SceneOptions): Promise<Scene> {
   await using stack = new AsyncDisposableStack()
   const place = stack.use(await makeDirectory())
-  const libvirt = stack.use(await startLibvirt({ user }))
+  const libvirt = stack.use(await startLibvirt(lab))
   const guests = await Promise.all(wanted.map(guest => defineGuest(libvirt, guest)))
   const [guest] = guests
   if (!guest) throw new Error('a scene has a guest')
@@ -59,6 +62,7 @@ export async function openScene({ guests: wanted, sources, directory, user = 'ro
     ),
     plans: { nightly: { keep: { last: 20 } } },
     concurrency: 2,
+    ...(kinds && { kinds }),
   })
   stack.defer(() => house.stop())
   const run = async ({ source = Object.keys(named)[0] ?? '', mode }: Asked = {}) => {
