@@ -41,7 +41,8 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
   const moves = movesOf(restore)
   let journal = given
   try {
-    if (journal.phase === 'staged' || journal.phase === 'stopped') {
+    if (journal.phase === 'staged') journal = await writeJournal(host, state, { ...journal, phase: 'stopping' })
+    if (journal.phase === 'stopping' || journal.phase === 'stopped') {
       await stop(restore, journal)
       const steps = await observe(moves, journal.steps)
       journal = await writeJournal(host, state, { ...journal, phase: 'stopped', steps })
@@ -59,7 +60,7 @@ async function exchange(restore: Restore, given: Journal): Promise<Journal> {
   } catch (error) {
     // Somebody else may own this restore by now, and goes on from the journal.
     if (signal.aborted) throw error
-    const steps = journal.phase === 'staged' ? journal.steps : await classify(moves, journal.steps)
+    const steps = journal.phase === 'stopping' ? journal.steps : await classify(moves, journal.steps)
     return await putBack(
       restore,
       await writeJournal(host, state, { ...journal, phase: 'failing', steps, error: messageOf(error) }),

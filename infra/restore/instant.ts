@@ -6,8 +6,9 @@ import { readDocument } from '../documents.ts'
 import { InvalidInput, VerificationFailed } from '../errors.ts'
 import { type Backup, readBackup } from '../inventory.ts'
 import { HOLD } from '../layout.ts'
-import { type Check, Hold } from '../manifest.ts'
+import { type Check, Hold, type Manifest } from '../manifest.ts'
 import type { Instant, Source, Staged } from '../sources/source.ts'
+import { instantRestores } from './journal.ts'
 import { type Restore, workOf } from './work.ts'
 
 /** Throws for kinds that cannot run from a backup, and for a part, which nothing can run from. */
@@ -28,10 +29,15 @@ export async function stageInstantly(restore: Restore): Promise<Staged> {
   refuseInstant(driver, part)
   const checks = await checkMetadata(restore)
   const held = await readDocument(host, join(backup.directory, HOLD), Hold)
-  const reason = `${to(restore)} runs from it until all of it is in place`
-  if (!held) await hold(host, backup.directory, { at: new Date().toISOString(), reason, by: holderOf(token) })
-  const staged = await instantOf(driver).stage(workOf(restore))
-  return { ...staged, checks: [...checks, ...staged.checks] }
+  // A person's hold stays. That of another restore ends with that one, unless this one takes it over.
+  if (!held || isOfRestore(held)) await hold(host, backup.directory, holdOf({ token, to: restore.to, backup: backup.manifest }))
+  try {
+    const staged = await instantOf(driver).stage(workOf(restore))
+    return { ...staged, checks: [...checks, ...staged.checks] }
+  } catch (error) {
+    if (!restore.signal.aborted) await endInstant(restore)
+    throw error
+  }
 }
 
 /** Brings in what is still in the backup alone, while it is in use. */
@@ -39,20 +45,30 @@ export async function pull(restore: Restore): Promise<Check[]> {
   return await instantOf(restore.driver).pull(workOf(restore))
 }
 
-/** Nothing depends on the backup any more. May be called again. */
+/** This restore does not depend on the backup any more; another one that does gets its hold. May be called again. */
 export async function endInstant(restore: Restore): Promise<void> {
-  const { backup, host, driver, token } = restore
+  const { backup, host, driver, state, token } = restore
   await instantOf(driver).letGo(workOf(restore))
   const held = await readDocument(host, join(backup.directory, HOLD), Hold)
-  if (held?.by === holderOf(token)) await unhold(host, backup.directory)
+  if (held?.by !== holderOf(token)) return
+  const other = (await instantRestores(host, state, backup.manifest.id)).find(journal => journal.token !== token)
+  if (other) await hold(host, backup.directory, holdOf({ token: other.token, to: other.to, backup: backup.manifest }))
+  else await unhold(host, backup.directory)
 }
 
-function to({ to, backup }: Restore): string {
-  return to ?? backup.manifest.source
+function holdOf({ token, to, backup }: { token: string; to: string | undefined; backup: Manifest }): Hold {
+  const reason = `${to ?? backup.source} runs from it until all of it is in place`
+  return { at: new Date().toISOString(), reason, by: holderOf(token) }
 }
+
+const HOLDER = 'restore '
 
 function holderOf(token: string): string {
-  return `restore ${token}`
+  return `${HOLDER}${token}`
+}
+
+function isOfRestore({ by }: Hold): boolean {
+  return by?.startsWith(HOLDER) ?? false
 }
 
 /** The manifests are those that were verified, and every artifact has its size. */

@@ -24,7 +24,8 @@ export type Step = z.infer<typeof Step>
 
 /**
  * - staged: the new data lies beside its target; nothing is touched.
- * - stopped: the service was told to stop; targets are being exchanged.
+ * - stopping: the service is being told to stop, and may be down from now on.
+ * - stopped: it was; targets are being exchanged.
  * - placed: all are exchanged; the service is being started.
  * - pulling: an instant restore runs from the backup; the rest of the data is being brought into place.
  * - healthy: it works; what was moved aside is being removed.
@@ -45,7 +46,7 @@ export const Journal = z.object({
   part: z.string().optional(),
   /** It runs from the backup while the data is brought into place. */
   instant: z.boolean().optional(),
-  phase: z.enum(['staged', 'stopped', 'placed', 'pulling', 'healthy', 'done', 'failing', 'reverted', 'undone']),
+  phase: z.enum(['staged', 'stopping', 'stopped', 'placed', 'pulling', 'healthy', 'done', 'failing', 'reverted', 'undone']),
   began: z.iso.datetime(),
   steps: z.array(Step),
   scratch: z.array(z.string()),
@@ -86,11 +87,20 @@ export async function writeJournal(host: Host, state: string, journal: Journal):
 
 /** Restores that stopped in the middle of exchanging data: their services may be down until they are run again with their token. */
 export async function unfinishedRestores(host: Host, state: string): Promise<Journal[]> {
+  const unfinished = ['stopping', 'stopped', 'placed', 'pulling', 'failing', 'reverted']
+  return (await journalsIn(host, state)).filter(({ phase }) => unfinished.includes(phase))
+}
+
+/** Restores that have not ended and need the backup until they have. */
+export async function instantRestores(host: Host, state: string, backup: string): Promise<Journal[]> {
+  const journals = await journalsIn(host, state)
+  return journals.filter(journal => journal.instant && journal.backup === backup && !['done', 'undone'].includes(journal.phase))
+}
+
+async function journalsIn(host: Host, state: string): Promise<Journal[]> {
   const names = (await host.list(state)).map(({ name }) => /^restore-(.+)\.json$/.exec(name)?.[1])
   const journals = await Promise.all(names.map(token => (token ? readJournal(host, state, token) : undefined)))
-  return journals
-    .filter(journal => journal !== undefined)
-    .filter(({ phase }) => ['stopped', 'placed', 'pulling', 'failing', 'reverted'].includes(phase))
+  return journals.filter(journal => journal !== undefined)
 }
 
 /** Two restores that take turns at one target would take each other's data for what was there before. */

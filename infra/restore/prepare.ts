@@ -13,6 +13,7 @@ export async function prepare(restore: Restore): Promise<Journal> {
   const { backup, host, driver, to, part, token, signal } = restore
   const { manifest } = backup
   refuseUnknownPart(driver, manifest, part)
+  await driver.refuse?.(workOf(restore))
   const began = new Date().toISOString()
   const staged = restore.instant ? await stageInstantly(restore) : await stageProven(restore)
   const steps = staged.replacements.map(({ target, staged }) => ({ target, staged: staged ?? null }))
@@ -45,6 +46,8 @@ export async function prepare(restore: Restore): Promise<Journal> {
 /** Everything is read before anything is written. */
 async function stageProven(restore: Restore): Promise<Staged> {
   const { backup, host, driver, signal } = restore
+  // An earlier try with this token may have been one that runs from the backup.
+  if (driver.instant) await endInstant(restore)
   const work = workOf(restore)
   const checks = [
     ...(await checkArtifacts(host, backup.directory, backup.manifest, signal)),
