@@ -10,7 +10,7 @@ import { MB } from '../../../services/guest-disks.ts'
 import { readRecords } from '../../../services/records.ts'
 import { requires } from '../../../services/requires.ts'
 import { until } from '../../../services/until.ts'
-import { runInstantly } from './instant-process.ts'
+import { beginRestore, runRestore } from './restore-process.ts'
 import { forge, openTrial, type Trial } from './trial.ts'
 
 for (const user of ['libvirt-qemu', 'root'] as const)
@@ -72,11 +72,11 @@ for (const user of ['libvirt-qemu', 'root'] as const)
     test('killed as it starts and as it pulls: the guest runs on, prune keeps away, and the same asked again ends it', async () => {
       const { guest, house, libvirt } = trial
       const before = await trial.rights()
-      const orders = { directory: newest.directory, state: stateBelow(house.root), token: 'killed', uri: libvirt.uri, to: 'copy' }
-      const argv = [orders.directory, orders.state, orders.token, orders.uri, orders.to]
+      const where = { directory: newest.directory, state: stateBelow(house.root), uri: libvirt.uri }
+      const orders = { ...where, token: 'killed', to: 'copy', instant: true }
       const copy = guestNamed(libvirt, 'copy')
       const killWhen = async (what: string, happened: () => Promise<boolean>) => {
-        const child = execa(process.execPath, [join(import.meta.dirname, 'instant-process.ts'), ...argv], { reject: false })
+        const child = beginRestore(orders)
         await until(what, happened, { seconds: 90, every: 5 })
         child.kill('SIGKILL')
         await child
@@ -90,7 +90,7 @@ for (const user of ['libvirt-qemu', 'root'] as const)
       const [kept] = (await decisions()).filter(({ id }) => id === newest.id)
       expect(kept).toMatchObject({ keep: true, reasons: expect.arrayContaining([expect.stringContaining('copy runs from it')]) })
       await libvirt.virsh('blockjob', 'copy', 'vda', '--bandwidth', '0')
-      expect(await runInstantly(orders)).toMatchObject({
+      expect(await runRestore(orders)).toMatchObject({
         targets: expect.arrayContaining([join(guest.directory, 'copy_vda.qcow2')]),
       })
       expect(await copy.state()).toBe('running')

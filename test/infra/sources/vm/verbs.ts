@@ -42,7 +42,7 @@ export function verbsOf({ root, id, options }: Setting, host: Host = localHost()
   }
 }
 
-/** Where a process kills itself: around a command whose words hold these. */
+/** Where a process kills itself: around a command whose words hold these, or a `rename`, `write` or `remove` and its paths. */
 export interface Point {
   when: 'before' | 'after'
   command: string
@@ -64,14 +64,18 @@ export async function killIn(
 export function doomedHost({ when, command }: Point): Host {
   const host = localHost()
   const strike = () => process.kill(process.pid, 'SIGKILL')
+  const around = async <Result>(words: readonly string[], act: () => Promise<Result>): Promise<Result> => {
+    const struck = words.join(' ').includes(command)
+    if (struck && when === 'before') strike()
+    const result = await act()
+    if (struck && when === 'after') strike()
+    return result
+  }
   return {
     ...host,
-    async run(argv, options) {
-      const struck = argv.join(' ').includes(command)
-      if (struck && when === 'before') strike()
-      const output = await host.run(argv, options)
-      if (struck && when === 'after') strike()
-      return output
-    },
+    run: (argv, options) => around(argv, () => host.run(argv, options)),
+    rename: (from, to) => around(['rename', from, to], () => host.rename(from, to)),
+    write: (path, data, options) => around(['write', path], () => host.write(path, data, options)),
+    remove: path => around(['remove', path], () => host.remove(path)),
   }
 }
