@@ -38,7 +38,8 @@ export async function beginImages(capture: Capture): Promise<void> {
 
 /** Waits for the job's end; the images lie in the stage then. */
 export async function collectImages({ guest, held, progress }: Collecting): Promise<void> {
-  if (held.stage) await awaitJob(guest, held.stage, progress)
+  const images = held.disks.flatMap(({ staged }) => staged ?? [])
+  if (held.stage) await awaitJob(guest, { stage: held.stage, images, progress })
 }
 
 /** Ends the job where it still runs. */

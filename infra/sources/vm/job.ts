@@ -6,8 +6,12 @@ import { ask, askUnless, type Guest, isActive, NOT_RUNNING } from '../../tools/g
 import type { Progress } from '../source.ts'
 
 const NO_JOB = new RegExp(`no domain backup job present|${NOT_RUNNING.source}`)
+/** QEMU has ended and libvirt has not noticed yet: while there is a job, that takes it up to half a minute. */
+const ENDING = /monitor|client socket is closed/
 const BACKUP = 'backup.xml'
 const CHECKPOINT = 'checkpoint.xml'
+/** libvirt's number for it, and for one that it found when it was restarted. */
+const OPERATIONS = ['9', '0']
 const OFTEN = 50
 const SELDOM = 1000
 /** How often a libvirt that knows nothing of a job is asked again. */
@@ -54,7 +58,7 @@ export async function runningJob(guest: Guest, stage: string): Promise<Running |
   // A libvirtd that was just restarted knows the backup before it knows the job.
   const [xml, text] = await Promise.all([
     askUnless(guest, NO_JOB, 'backup-dumpxml'),
-    askUnless(guest, NOT_RUNNING, 'domjobinfo', '--rawstats'),
+    askUnless(guest, new RegExp(`${ENDING.source}|${NOT_RUNNING.source}`), 'domjobinfo', '--rawstats'),
   ])
   const { 'Job type': type = '0', disk_processed: bytes, disk_total: total } = fieldsOf(text)
   if (xml === undefined && type === '0') return undefined
@@ -65,45 +69,70 @@ export async function runningJob(guest: Guest, stage: string): Promise<Running |
   }
 }
 
+export interface Awaited {
+  stage: string
+  /** What the job writes. */
+  images: readonly string[]
+  progress(progress: Progress): void
+}
+
 /** Waits until the job has ended, and fails unless it ended well. */
-export async function awaitJob(guest: Guest, stage: string, progress: (progress: Progress) => void, looks = 0): Promise<void> {
+export async function awaitJob(guest: Guest, awaited: Awaited, looks = 0): Promise<void> {
+  const { stage, images, progress } = awaited
   for (let pause = OFTEN; ; pause = Math.min(pause * 1.5, SELDOM)) {
     const job = await runningJob(guest, stage)
     if (job?.whose !== 'ours') break
     if (job.bytes !== undefined) progress({ ...job, bytes: job.bytes })
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
-  const { success, errmsg } = await lastJob(guest)
-  if (success === undefined && looks < PATIENCE && (await isOn(guest))) {
+  const last = await lastJob(guest)
+  const whole = await areThere(guest, images)
+  if (whole && last.operation === undefined && looks < PATIENCE && (await isOn(guest))) {
     // It may just have been restarted.
     await wait(SELDOM, undefined, guest.signal && { signal: guest.signal })
-    return await awaitJob(guest, stage, progress, looks + 1)
+    return await awaitJob(guest, awaited, looks + 1)
   }
-  if (success !== '1') throw failureOf(guest, errmsg ?? (await silentReason(guest)), stage)
+  if (!whole || !isGood(last)) throw failureOf(guest, await reasonFor(guest, last, whole), stage)
 }
 
-/** Whether the last job ended well. */
-export async function endedWell(guest: Guest): Promise<boolean> {
-  return (await lastJob(guest)).success === '1'
+/**
+ * Whether the job ended well, once it runs no more. libvirt remembers one job and not whose it was, so that may be somebody else's; but it
+ * removes the images of a job that ends in any other way.
+ */
+export async function endedWell(guest: Guest, images: readonly string[]): Promise<boolean> {
+  return (await areThere(guest, images)) && isGood(await lastJob(guest))
 }
 
 /** Ends a job of ours; its images are worth nothing then. */
 export async function abortJob(guest: Guest, stage: string): Promise<void> {
   for (let pause = OFTEN; (await runningJob(guest, stage))?.whose === 'ours'; pause = Math.min(pause * 2, SELDOM)) {
-    await askUnless(guest, new RegExp(`no job is active|${NOT_RUNNING.source}`), 'domjobabort')
+    await askUnless(guest, new RegExp(`no job is active|${ENDING.source}|${NOT_RUNNING.source}`), 'domjobabort')
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
 }
 
-async function silentReason(guest: Guest): Promise<string> {
-  return (await isOn(guest)) ? 'libvirt does not say why' : 'the guest went off'
+function isGood({ operation = '', success }: Last): boolean {
+  return OPERATIONS.includes(operation) && success === '1'
+}
+
+async function areThere({ host }: Guest, images: readonly string[]): Promise<boolean> {
+  return (await Promise.all(images.map(path => host.stat(path)))).every(Boolean)
+}
+
+async function reasonFor(guest: Guest, { operation, errmsg }: Last, whole: boolean): Promise<string> {
+  if (errmsg !== undefined) return whole ? `${errmsg} (unless that was a job of somebody else that ended after it)` : errmsg
+  if (!(await isOn(guest))) return 'the guest went off'
+  if (operation === undefined) return 'libvirt does not say why'
+  return whole ? 'another job ended after it' : 'its images are gone, and another job ended after it'
 }
 
 async function isOn(guest: Guest): Promise<boolean> {
   return isActive((await askUnless(guest, NOT_RUNNING, 'domstate')) ?? 'shut off')
 }
 
-async function lastJob(guest: Guest): Promise<Record<string, string | undefined>> {
+type Last = Record<string, string | undefined>
+
+async function lastJob(guest: Guest): Promise<Last> {
   return fieldsOf(await askUnless(guest, NOT_RUNNING, 'domjobinfo', '--completed', '--keep-completed', '--rawstats'))
 }
 

@@ -53,6 +53,8 @@ export async function undoStage(
 async function isFixed(guest: Guest, { held }: Note, stage: string): Promise<boolean> {
   if (held.method !== 'incremental' && held.method !== 'copy') return false
   if ((await runningJob(guest, stage))?.whose === 'ours') return true
-  const there = await Promise.all(held.disks.map(({ staged }) => staged && guest.host.stat(staged)))
-  return there.every(Boolean) && (await endedWell(guest))
+  return await endedWell(
+    guest,
+    held.disks.flatMap(({ staged }) => staged ?? []),
+  )
 }
