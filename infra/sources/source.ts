@@ -175,6 +175,8 @@ export interface Source<Options = unknown> {
   verify(work: StoredWork<Options>): Promise<Check[]>
   /** How long increments build on one full backup, ms: what expires as a whole. Left out: each backup stands alone. */
   chain?(options: Options): number
+  /** Throws where the restore cannot be done as it is asked for, before anything is read. Left out: `stage` says so. */
+  refuse?(work: RestoreWork<Options>): Promise<void>
   stage(work: RestoreWork<Options>): Promise<Staged>
   lifecycle?(work: RestoreWork<Options>): Lifecycle
   readonly instant?: Instant<Options>

@@ -3,6 +3,7 @@ import { defineSource } from './source.ts'
 import { capture, inspect } from './vm/capture.ts'
 import { collect } from './vm/collect.ts'
 import { describe } from './vm/describe.ts'
+import { refuseDevices } from './vm/devices.ts'
 import { captures, discover } from './vm/discover.ts'
 import { drill, endDrill } from './vm/drill.ts'
 import { partsOf } from './vm/goal.ts'
@@ -43,6 +44,7 @@ export const vm = defineSource<Options>({
   },
 
   verify,
+  refuse: refuseDevices,
   stage,
   lifecycle,
   parts: partsOf,

@@ -116,7 +116,7 @@ async function chained({ host, directory, signal }: CaptureWork<Options>, disk: 
   const parent = disk.parent ? `../../${disk.parent}` : null
   if (artifact.endsWith('.qcow2')) await setBacking(host, image, parent ?? '')
   await host.run(['sync', '--', image], { signal })
-  const file = await ownership(host, source)
+  const [file, there] = await Promise.all([ownership(host, source), host.stat(source)])
   return {
     target,
     artifact,
@@ -124,6 +124,7 @@ async function chained({ host, directory, signal }: CaptureWork<Options>, disk: 
     capacity,
     source,
     sourceFormat: format,
+    ...(there && there.type !== 'file' && { device: true }),
     parent,
     ...(file && { owner: file.owner, mode: file.mode }),
   }

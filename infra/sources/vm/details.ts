@@ -12,6 +12,8 @@ export const Image = z.object({
   /** Where the domain had it, and in which format. */
   source: z.string(),
   sourceFormat: z.string(),
+  /** `source` is a block device. */
+  device: z.boolean().optional(),
   /** The image it builds on, relative to its own directory: `../../2026-11-20/zeus-020000Z/zeus_vda.qcow2`. */
   parent: z.string().nullable(),
   /** As the domain had the file: `libvirt-qemu:kvm`, `0600`. */

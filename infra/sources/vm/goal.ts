@@ -60,11 +60,19 @@ export function goalOf(work: Pick<RestoreWork<unknown>, 'manifest' | 'part' | 't
   return to === undefined ? { what: 'whole' } : { what: 'copy', name: to }
 }
 
-/** The disks of a copy lie beside the originals: `zeus-copy_vda.qcow2`. */
+/** Where libvirt has images by itself. */
+const IMAGES = '/var/lib/libvirt/images'
+
+/** The disks of a copy lie beside the originals: `zeus-copy_vda.qcow2`. Beside a block device nothing can. */
 export function copiesOf(images: readonly Image[], name: string): Placed[] {
+  const file = images.find(({ device }) => !device)
+  const instead = file ? dirname(file.source) : IMAGES
   return images.map(image => ({
     image,
-    path: join(dirname(image.source), `${name}_${image.target}.${image.sourceFormat === 'raw' ? 'raw' : 'qcow2'}`),
+    path: join(
+      image.device ? instead : dirname(image.source),
+      `${name}_${image.target}.${image.sourceFormat === 'raw' ? 'raw' : 'qcow2'}`,
+    ),
     format: image.sourceFormat === 'raw' ? 'raw' : 'qcow2',
     owned: true,
   }))

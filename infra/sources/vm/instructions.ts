@@ -1,7 +1,9 @@
 /** RESTORE.md of a domain: commands that bring it back with nothing but `qemu-img` and `virsh`. */
 import { dirname, join } from 'node:path'
-import type { Details, Image } from './details.ts'
+import type { Details } from './details.ts'
+import { asideNote, diskInPlace } from './disks-by-hand.ts'
 import { copiesOf } from './goal.ts'
+import { inDouble, pattern, quoted } from './quoting.ts'
 
 export interface Described {
   source: string
@@ -31,7 +33,7 @@ ${images.map(({ artifact }) => `qemu-img info --backing-chain ${artifact}\nqemu-
 
 ## Restore in place
 
-The guest is switched off. Its disks are moved aside, not removed: \`mv\` them back to undo this.
+The guest is switched off. ${asideNote(images)}
 
 \`\`\`bash
 set -eu
@@ -78,19 +80,6 @@ function startWithHost({ autostart, domain }: Details): string[] {
   return autostart ? [`"\${virsh[@]}" autostart ${quoted(domain)}`] : []
 }
 
-/** `convert` reads the whole chain; what it writes stands on nothing. */
-function diskInPlace({ artifact, format, source, sourceFormat, owner, mode }: Image): string {
-  const path = quoted(source)
-  const restored = quoted(`${source}.restored`)
-  return [
-    `mkdir -p ${quoted(dirname(source))}`,
-    `qemu-img convert -f ${format} -O ${sourceFormat} ${artifact} ${restored}`,
-    ...(owner && mode ? [`chown ${owner} ${restored} || true`, `chmod ${mode} ${restored}`] : []),
-    `if [ -e ${path} ]; then mv -- ${path} ${quoted(`${source}.before-restore`)}; fi`,
-    `mv -- ${restored} ${path}`,
-  ].join('\n')
-}
-
 function variablesInPlace({ nvram }: Details): string[] {
   if (!nvram) return []
   const path = quoted(nvram.source)
@@ -132,7 +121,10 @@ function copyCommands(details: Details, leftOut: readonly string[]): string {
   const edits = [
     `-e "s|<name>${pattern(domain)}</name>|<name>${name}</name>|"`,
     `-e ${tpm ? `"s|<uuid>${uuid}</uuid>|<uuid>$uuid</uuid>|"` : "'/<uuid>/d'"} -e "/<mac address/d" -e '/<genid>/d'`,
-    ...copies.map(({ image, path }) => `-e "s|${pattern(image.source)}|"${path}"|g"`),
+    ...copies.map(
+      ({ image, path }) =>
+        `-e "s|${image.device ? `'${pattern(image.source)}'|'"${path}"'` : `${pattern(image.source)}|"${path}"`}|g"`,
+    ),
     ...(nvram ? [`-e "s|${pattern(nvram.source)}|${inDouble(dirname(nvram.source))}/${name}_VARS.fd|g"`] : []),
     ...(tpm ? [`-e "s|${pattern(tpm.source)}|${inDouble(dirname(tpm.source))}/$uuid|g"`] : []),
   ]
@@ -142,11 +134,18 @@ function copyCommands(details: Details, leftOut: readonly string[]): string {
     ...variables,
     ...(tpm ? tpmOfCopy(tpm) : []),
     `sed ${edits.join(' \\\n  ')} \\\n  ${quoted(xml)} > "/var/tmp/$name.xml"`,
+    ...copies.filter(({ image }) => image.device).map(({ path }) => asFile(path)),
     `virsh -c ${quoted(uri)} define "/var/tmp/$name.xml"`,
     // They are the original's, which goes on writing to them.
     ...leftOut.map(target => `virsh -c ${quoted(uri)} detach-disk "$name" ${target} --config`),
     `# virsh start "$name": not while the original runs, unless its addresses come from DHCP.`,
   ].join('\n')
+}
+
+/** The copy of a device is a file. */
+function asFile(path: string): string {
+  const before = `\\([^>]*>\\s*\\(<driver[^>]*>\\s*\\)\\?\\)`
+  return `sed -i -z -e "s|<disk type='block'${before}<source dev='"${path}"'|<disk type='file'\\1<source file='"${path}"'|" "/var/tmp/$name.xml"`
 }
 
 /** libvirt looks for it by the UUID. */
@@ -186,18 +185,4 @@ virsh -c ${quoted(uri)} snapshot-revert ${quoted(domain)} ${quoted(inside ?? '')
 
 function shellVariable(name: string): string {
   return `\${${name}}`
-}
-
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
-}
-
-/** Inside double quotes of a shell. */
-function inDouble(text: string): string {
-  return text.replace(/["$`\\]/g, '\\$&')
-}
-
-/** As `sed` and the double quotes around it read it literally. */
-function pattern(text: string): string {
-  return inDouble(text.replace(/[\\.*[\]^$|&]/g, '\\$&'))
 }

@@ -99,11 +99,13 @@ function placeDisks(document: DomainDocument, root: Element, disks: readonly New
 }
 
 function placeDisk(document: DomainDocument, element: Element, { path, format }: NewDisk): void {
-  element.setAttribute('type', 'file')
+  // A device that stays where it is is no file.
+  const device = element.getAttribute('type') === 'block' && child(element, 'source')?.getAttribute('dev') === path
+  element.setAttribute('type', device ? 'block' : 'file')
   for (const backing of children(element, 'backingStore')) element.removeChild(backing)
   for (const source of children(element, 'source')) {
     for (const attribute of [...source.attributes]) source.removeAttribute(attribute.name)
-    source.setAttribute('file', path)
+    source.setAttribute(device ? 'dev' : 'file', path)
   }
   const driver = child(element, 'driver') ?? addFirst(document, element, 'driver')
   if (!driver.getAttribute('name')) driver.setAttribute('name', 'qemu')
