@@ -1,7 +1,7 @@
 /** Waits until a guest that was started shows that it lives. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
-import { type Guest, stateOf } from '../../tools/guest.ts'
+import { ask, type Guest, stateOf } from '../../tools/guest.ts'
 import { virshUnless } from '../../tools/virsh.ts'
 import type { Started } from '../source.ts'
 
@@ -20,16 +20,18 @@ export interface Expectation {
 
 /** Throws where it does not go on running, or an agent that used to answer does not. */
 export async function waitForAnswer(guest: Guest, { channel, answered }: Expectation): Promise<Started> {
-  const began = performance.now()
+  let began = performance.now()
   const limit = answered ? ANSWERS_WITHIN : channel ? MAY_ANSWER_WITHIN : RUNS_FOR
   for (;;) {
     const state = await stateOf(guest)
-    if (state !== 'running')
+    const begins = state === 'paused' && (await isBeginning(guest))
+    if (begins) began = performance.now()
+    else if (state !== 'running')
       throw new HoldfastError(`${guest.domain} did not go on running: it is ${state}`, {
         hint: 'Look at its console and at the log of QEMU.',
       })
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    if (channel && (await agentAnswers(guest)))
+    if (channel && !begins && (await agentAnswers(guest)))
       return { checks: [{ name: 'guest', result: `its agent answered after ${seconds} s` }], proven: true }
     if (performance.now() - began >= limit) {
       if (answered)
@@ -43,6 +45,11 @@ export async function waitForAnswer(guest: Guest, { channel, answered }: Expecta
     }
     await sleep(LOOK_EVERY, undefined, guest.signal ? { signal: guest.signal } : {})
   }
+}
+
+/** Whoever asked for its start is gone, and libvirt is at it still: a guest with much memory takes minutes. */
+async function isBeginning(guest: Guest): Promise<boolean> {
+  return /starting up/.test(await ask(guest, 'domstate', '--reason'))
 }
 
 /** A hung agent must not hold us: it gets a few seconds each time. */

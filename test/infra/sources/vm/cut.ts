@@ -1,9 +1,10 @@
 /** What tells whether something was touched by a restore that was killed, and the command line that is killed. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { execa } from 'execa'
 import { z } from 'zod'
 import { launcher } from '../../../cli/holdfast.ts'
+import type { Libvirt } from '../../../services/libvirt.ts'
 
 const Images = z.array(z.object({ filename: z.string() }))
 
@@ -30,6 +31,21 @@ export async function rightsOf(root: string): Promise<string> {
     .filter(text => !text.includes('/.restores'))
     .toSorted()
     .join('\n')
+}
+
+/** What keeps guests from getting further than the beginning of their start. */
+export interface Stall {
+  hold(): Promise<void>
+  letGo(): Promise<void>
+}
+
+/** An emulator that waits as long as it is held. */
+export async function stallable({ images }: Libvirt): Promise<Stall & { path: string }> {
+  const [path, held] = [join(images, 'emulator'), join(images, 'emulator.held')]
+  const { stdout: real } = await execa('which', ['qemu-system-x86_64'])
+  await writeFile(path, `#!/bin/sh\nwhile [ -e ${held} ]; do sleep 0.05; done\nexec ${real} "$@"\n`)
+  await chmod(path, 0o755)
+  return { path, hold: () => writeFile(held, ''), letGo: () => rm(held) }
 }
 
 export interface Started {

@@ -1,6 +1,6 @@
 /** Restores whose process is killed at every moment that counts, and asked for again: the guest ends on the backup, and nothing else has changed. */
 import { existsSync } from 'node:fs'
-import { chmod, readdir, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -11,7 +11,8 @@ import { type Directory, makeDirectory } from '../../../services/directory.ts'
 import { MB } from '../../../services/guest-disks.ts'
 import { readRecords } from '../../../services/records.ts'
 import { requires } from '../../../services/requires.ts'
-import { chainOf, digestsOf, rightsOf, type Started, startAsTyped } from './cut.ts'
+import { until } from '../../../services/until.ts'
+import { chainOf, digestsOf, rightsOf, type Stall, type Started, stallable, startAsTyped } from './cut.ts'
 import { beginRestore, type Orders, runRestore } from './restore-process.ts'
 import { openScene, type Scene, type Verified } from './scene.ts'
 import type { Point } from './verbs.ts'
@@ -20,6 +21,8 @@ requires('libvirt')('a restore whose process is killed', () => {
   let place: Directory
   let scene: Scene
   let then: Verified
+  /** Those of guests. */
+  let starts: Stall
   let [digests, rights, owners] = ['', '', '']
 
   beforeAll(async () => {
@@ -31,7 +34,12 @@ requires('libvirt')('a restore whose process is killed', () => {
       directory: place.path,
       guests: [{ name: 'zeus', disks: [{ size: 256 * MB, filled: 64 * MB }, { size: 64 * MB }] }],
     })
-    const { guest } = scene
+    const { guest, libvirt } = scene
+    const { path: emulator, ...stalled } = await stallable(libvirt)
+    starts = stalled
+    const xml = await readFile(guest.xml, 'utf8')
+    await writeFile(guest.xml, xml.replace(/<emulator>.*<\/emulator>/, `<emulator>${emulator}</emulator>`))
+    await libvirt.virsh('define', guest.xml)
     await scene.backUp()
     await guest.exec(['sh', '-c', 'echo then > /mnt/marker; sync'])
     then = await scene.backUp()
@@ -72,6 +80,23 @@ requires('libvirt')('a restore whose process is killed', () => {
     expect(await digestsOf(then.directory), where).toBe(digests)
   }
 
+  /** Of the next one nobody hears but that the guest is being started still. */
+  async function cutAsItStarts(orders: Orders) {
+    const { libvirt } = scene
+    const before = join(orders.state, `scratch-${orders.token}`, 'before.json')
+    await starts.hold()
+    const first = beginRestore(orders)
+    const starting = async () => (await libvirt.virsh('domstate', '--reason', 'zeus')) === 'paused (starting up)'
+    await until('the guest is being started', starting)
+    first.kill('SIGKILL')
+    await first
+    const noted = (await stat(before)).ino
+    const second = cut(orders, { when: 'before', command: 'qemu-agent-command' }, 'running')
+    await until('the next one has come to the start', async () => (await stat(before)).ino !== noted)
+    await starts.letGo()
+    await second
+  }
+
   async function expectRestored(state: string) {
     const { guest, house, libvirt } = scene
     expect(await guest.state()).toBe('running')
@@ -101,7 +126,7 @@ requires('libvirt')('a restore whose process is killed', () => {
     await cut(orders, { when: 'after', command: `rename ${staged('plain', 0)}` }, 'shut off')
     await cut(orders, { when: 'before', command: ' define --file' }, 'shut off')
     await cut(orders, { when: 'before', command: ' start --domain=zeus' }, 'shut off')
-    await cut(orders, { when: 'before', command: 'qemu-agent-command' }, 'running')
+    await cutAsItStarts(orders)
     await cut(orders, { when: 'before', command: `remove ${disk(0)}.before-plain` }, 'running')
     const pid = await scene.guest.qemuPid()
     expect(await beginRestore(orders)).toMatchObject({ exitCode: 0 })
