@@ -86,6 +86,13 @@ requires('libvirt', '/dev/loop-control')('a disk that is a block device', () => 
     await rm('/var/tmp/zeus-two.xml')
   }, 30_000)
 
+  test('is copied as it lies while the guest is off', async () => {
+    await scene.guest.shutdown()
+    const off = await scene.backUp()
+    expect(await detailsOf(off)).toMatchObject({ method: 'convert' })
+    expect((await readRecords(join(off.directory, 'zeus_vdb.qcow2'))).last).toBeGreaterThanOrEqual(synced)
+  }, 30_000)
+
   test('is written over by hand, once what was on it is kept', async () => {
     const keep = scene.guest.directory
     await follow('Restore in place', { keep })
