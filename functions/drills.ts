@@ -1,4 +1,4 @@
-/** Names the backups whose turn it is to be drilled: the newest verified one of a source whose last drill is too long ago. */
+/** Names the backups whose turn it is to be drilled: of each source the newest verified one that protects, in the rhythm of its plans. */
 import { events } from '../bus/events.ts'
 import { together } from '../bus/failure.ts'
 import { TICK } from '../bus/function.ts'
@@ -30,7 +30,8 @@ async function dueOf(name: string, context: FunctionContext) {
   if (asked !== undefined && asker !== cause.id && isYoung(asked)) return []
   const { host, hostConfig, config } = source
   const { backups } = await readInventory(host, hostConfig.root, { source: name })
-  const newest = backups.findLast(({ verified, failed }) => verified && !failed)
+  // What lies inside its own source cannot be run beside it, and would use the rhythm up.
+  const newest = backups.findLast(({ verified, failed, manifest }) => verified && !failed && manifest.protects !== false)
   if (!newest) return []
   const last = backups
     .flatMap(({ drills }) => drills.map(({ at }) => at))

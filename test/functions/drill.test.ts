@@ -93,6 +93,24 @@ test('a rhythm asks once, for the newest verified backup, and again when it is o
   expect(await drills.handle({ data: { sources: ['docs'] }, clock: false }, at('2026-11-30T00:00:00Z', 'tick-9'))).toEqual([])
 })
 
+test('a newer backup that lies inside its own source does not use the rhythm up', async () => {
+  const stage = await openStage({ plans: { nightly: { drill: 24 * 3600_000 } } })
+  const cause = { id: 'tick-1', time: new Date('2026-11-23T03:00:00Z'), sequence: 1, behind: 0 }
+  const due = async () => (await drills.handle({ data: {}, clock: true }, stage.context({ cause }))).map(({ data }) => data.id)
+  const verify = async (directory: string) => {
+    const { digest } = (await readBackup(stage.tools.host('local'), directory)) ?? {}
+    await writeFile(
+      join(directory, 'verified.json'),
+      JSON.stringify({ at: '2026-11-22T02:00:00Z', manifest: digest, checks: [] }),
+    )
+  }
+  const inside = { source: 'docs', label: 'here', at: '2026-11-22T02:00:00.000Z', protects: false } as const
+  await verify((await makeBackup(stage.root, inside)).directory)
+  expect(await due()).toEqual([])
+  await verify((await makeBackup(stage.root, { source: 'docs', label: 'here' })).directory)
+  expect(await due()).toEqual([asked.id])
+})
+
 test('a new bus does not drill anew what was drilled within the rhythm', async () => {
   const stage = await openStage({ plans: { nightly: { drill: 24 * 3600_000 } } })
   const { directory } = await makeBackup(stage.root, { source: 'docs', label: 'here' })
