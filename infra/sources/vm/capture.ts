@@ -49,10 +49,9 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   const stopped = (await noted(host, stage))?.held.stopped
   let plan = await planCapture(work, guest, stopped !== undefined)
   if (await mergeForgotten({ work, guest, look: plan.look })) plan = await planCapture(work, guest, stopped !== undefined)
-  await requireSpace(work, guest, plan)
-  await refuseForeignJob(guest, stage)
+  const [free] = await Promise.all([requireSpace(work, guest, plan), refuseForeignJob(guest, stage)])
   await Promise.all([settle(guest, source, plan), openStage(guest, stage, plan)])
-  const begun = noteOf(work, guest, plan)
+  const begun = noteOf(work, guest, plan, free)
   if (stopped) begun.held = { ...begun.held, ran: true, stopped }
   const capture = open(work, guest, begun, { look: plan.look, history: plan.history, stage })
   for (const warning of plan.choice.warnings) capture.warn(warning)

@@ -49,6 +49,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     why: held.why,
     ran: held.ran,
     ...(held.autostart !== undefined && { autostart: held.autostart }),
+    ...(held.before && { before: held.before }),
     xml: xmlName(source),
     images,
     nvram: kept.includes(nvramName(source)) && nvram ? { artifact: nvramName(source), source: nvram } : null,

@@ -23,7 +23,17 @@ export const Image = z.object({
 export type Image = z.infer<typeof Image>
 
 export const Details = z.object({
-  ...Held.pick({ uri: true, domain: true, uuid: true, mode: true, method: true, why: true, ran: true, autostart: true }).shape,
+  ...Held.pick({
+    uri: true,
+    domain: true,
+    uuid: true,
+    mode: true,
+    method: true,
+    why: true,
+    ran: true,
+    autostart: true,
+    before: true,
+  }).shape,
   /** The artifact with the domain's XML. */
   xml: z.string(),
   images: z.array(Image),

@@ -21,6 +21,19 @@ export const HeldDisk = z.object({
 })
 export type HeldDisk = z.infer<typeof HeldDisk>
 
+/** What was found before anything was begun. */
+export const Before = z.object({
+  /** Bytes that the backup was expected to have, and that were free for it. */
+  expected: z.number(),
+  free: z.number(),
+  /** Disks that are left out, and why. */
+  omitted: z.array(z.object({ target: z.string(), why: z.string() })),
+  /** Targets of encrypted disks. */
+  encrypted: z.array(z.string()),
+  /** Checkpoints that are not ours. */
+  checkpoints: z.array(z.string()),
+})
+
 export const Held = z.object({
   uri: z.string(),
   domain: z.string(),
@@ -45,6 +58,7 @@ export const Held = z.object({
   dirty: z.number().nullable(),
   /** The domain ran before, and has to run afterwards. */
   ran: z.boolean(),
+  before: Before.optional(),
   /** It starts with its host, which its XML does not say. */
   autostart: z.boolean().optional(),
   /** We asked it to shut down, and it has not run again since; until this moment, ISO 8601, it may still be on its way. */

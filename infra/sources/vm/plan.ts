@@ -51,8 +51,8 @@ export async function planCapture(work: SnapshotWork<Options>, guest: Guest, ran
 }
 
 /** The plan as it is noted in the stage. */
-export function noteOf({ root, id, options }: SnapshotWork<Options>, guest: Guest, plan: Plan): Note {
-  const { choice, look, disks, dirty, expected } = plan
+export function noteOf({ root, id, options }: SnapshotWork<Options>, guest: Guest, plan: Plan, free: number): Note {
+  const { choice, look, history, disks, dirty, expected } = plan
   const { mode, method, why, parent } = choice
   return {
     held: {
@@ -71,6 +71,10 @@ export function noteOf({ root, id, options }: SnapshotWork<Options>, guest: Gues
       dirty,
       ran: look.active,
       autostart: look.autostart,
+      before: {
+        ...{ expected, free, omitted: look.omitted, checkpoints: history.foreign },
+        encrypted: look.disks.filter(({ encrypted }) => encrypted).map(({ target }) => target),
+      },
       at: new Date().toISOString(),
     },
     consistency: { asked: mode === 'live' && options.quiesce === 'never' ? 'crash' : 'filesystem', achieved: 'crash' },

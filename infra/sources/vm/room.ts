@@ -22,17 +22,17 @@ export function overlayReserve({ allocated, capacity }: { allocated: number; cap
   return Math.min(capacity, Math.max(LEAST, Math.ceil(allocated / 10)))
 }
 
-/** Throws where a file system has less free than will be written to it, before anything is begun. */
+/** Throws where a file system has less free than will be written to it, before anything is begun. Returns what is free below the root. */
 export async function requireSpace(
   work: Pick<SnapshotWork<unknown>, 'host' | 'root' | 'id'>,
   guest: Guest,
   plan: Plan,
-): Promise<void> {
+): Promise<number> {
   const { host, root } = work
   const needs = [{ place: root, bytes: plan.expected, why: 'backup' as const }, ...overlayNeeds(work, plan)]
   const systems = new Map<string, Need[]>()
   for (const need of needs) {
-    const system = await fileSystemOf(work, need.place)
+    const system = needs.length === 1 ? '' : await fileSystemOf(work, need.place)
     systems.set(system, [...(systems.get(system) ?? []), need])
   }
   for (const together of systems.values()) {
@@ -41,6 +41,7 @@ export async function requireSpace(
     const { free } = await host.space(place)
     if (free < needed) throw tooSmall(guest, together, { place, needed, free })
   }
+  return (await host.space(root)).free
 }
 
 function overlayNeeds({ root, id }: Pick<SnapshotWork<unknown>, 'root' | 'id'>, { choice, look }: Plan): Need[] {

@@ -47,6 +47,7 @@ suite('how a domain was captured, for people', () => {
   test('an increment names its parent, what changed, and the disks that are whole all the same', async () => {
     expect(await rowsOf({})).toEqual({
       capture: 'live, incremental: it runs',
+      disks: 'vda 1 B qcow2; vdb 1 B qcow2',
       extent: `incremental on ${parent}, 22 MB changed, vdb whole`,
       frozen: '41 ms',
     })
@@ -56,6 +57,7 @@ suite('how a domain was captured, for people', () => {
     const offline = { ...details, mode: 'offline', frozen: null, downtime: 6049, dirty: null }
     expect(await rowsOf({ parent: null, details: offline })).toEqual({
       capture: 'offline, incremental: it runs',
+      disks: 'vda 1 B qcow2; vdb 1 B qcow2',
       extent: 'full',
       downtime: '6.0 s',
     })
@@ -64,6 +66,24 @@ suite('how a domain was captured, for people', () => {
   test('a live one that was not frozen, without the workspace it has to have, says both', async () => {
     const rows = await rowsOf({ details: { ...details, frozen: null, workspaceProblem: 'the workspace is away' } })
     expect(rows).toMatchObject({ frozen: 'not at all', workspace: 'the workspace is away' })
+  })
+
+  test('what was found before it began is stated', async () => {
+    const before = {
+      expected: 22e6,
+      free: 60e9,
+      omitted: [{ target: 'vdc', why: 'it is read only' }],
+      encrypted: [],
+      checkpoints: [],
+    }
+    expect(await rowsOf({ details: { ...details, before } })).toMatchObject({
+      disks: 'vda 1 B qcow2; vdb 1 B qcow2; vdc left out: it is read only',
+      'found before': '22 MB to write and 60 GB free; no job of others; no checkpoint of others; no disk encrypted',
+    })
+    const other = { ...before, encrypted: ['vda'], checkpoints: ['theirs'] }
+    expect(await rowsOf({ details: { ...details, before: other } })).toMatchObject({
+      'found before': expect.stringContaining('checkpoints of others: theirs; encrypted: vda'),
+    })
   })
 
   test('one in its own disk says where it is', async () => {
