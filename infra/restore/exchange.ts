@@ -133,6 +133,6 @@ export function reasonToKeep({ keepAside, proven, to, leftOut }: Outcome): strin
   if (leftOut) return 'it may hold files that no backup has'
   // That the data is whole does not say that it is the right one for its program.
   return to === undefined && !proven
-    ? 'nothing has shown that the new data works: no `health` is configured, or it does not run'
+    ? 'nothing has shown that the new data works: no `health` is configured, and no guest agent answered'
     : undefined
 }

@@ -18,7 +18,7 @@ export interface Expectation {
   answered: boolean
 }
 
-/** Throws where it does not go on running, or an agent that used to answer does not. */
+/** Throws where it does not go on running, or an agent that used to answer does not. Only an answer proves the restored data. */
 export async function waitForAnswer(guest: Guest, { channel, answered }: Expectation): Promise<Started> {
   let began = performance.now()
   const limit = answered ? ANSWERS_WITHIN : channel ? MAY_ANSWER_WITHIN : RUNS_FOR
@@ -41,7 +41,8 @@ export async function waitForAnswer(guest: Guest, { channel, answered }: Expecta
       const result = channel
         ? `it runs for ${seconds} s, and no agent answers in it`
         : `it runs for ${seconds} s; it has no agent that could answer`
-      return { checks: [{ name: 'guest', result }], proven: !channel }
+      // QEMU runs with a disk that does not boot, too.
+      return { checks: [{ name: 'guest', result }], proven: false }
     }
     await sleep(LOOK_EVERY, undefined, guest.signal ? { signal: guest.signal } : {})
   }

@@ -51,6 +51,14 @@ test('where nothing was proven, the old data is kept', async () => {
   expect(scene.warnings).toEqual([expect.stringContaining('nothing has shown that the new data works')])
 })
 
+test('where a health check proved it, nothing is kept, whatever it answered', async () => {
+  const scene = await setting(await temporaryDirectory())
+  const { asked } = alive(scene, () => ({ proven: false }))
+  const health = { http: undefined, command: ['test', '-e', scene.data] satisfies [string, ...string[]], within: 1000 }
+  expect((await restoreBackup(asked({ health }))).aside).toEqual([])
+  expect(scene.warnings).toEqual([])
+})
+
 test('what does not start gets its old data back, and is started on that', async () => {
   const scene = await setting(await temporaryDirectory())
   const { calls, asked } = alive(scene, restored => {

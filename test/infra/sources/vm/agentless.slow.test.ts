@@ -1,4 +1,4 @@
-/** A guest without an agent, on UEFI, with a raw disk: it answers nothing, so what shows that it lives is that it runs. */
+/** A guest without an agent, on UEFI, with a raw disk: it answers nothing, so nothing shows that what was restored works. */
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { UEFI } from '../../../services/guest-xml.ts'
 import { requires } from '../../../services/requires.ts'
 import { restore } from './restoring.ts'
 import { openScene, type Scene, type Verified } from './scene.ts'
+import { forge } from './trial.ts'
 
 requires('libvirt', UEFI)('a guest without an agent', () => {
   let scene: Scene
@@ -34,13 +35,21 @@ requires('libvirt', UEFI)('a guest without an agent', () => {
     await scene.libvirt.virsh('undefine', 'zeus-copy', '--nvram')
   }, 60_000)
 
-  test('in place is switched off where it does not hear, and needs its old disk no more once it goes on running', async () => {
-    const { aside, checks, warnings } = await restore(scene.house, backup.id)
-    expect(aside).toEqual([])
+  test('in place is switched off where it does not hear, and keeps its old disk: the new one runs in QEMU, and does not boot', async () => {
+    await forge(backup.directory, 'zeus.xml', xml => xml.replaceAll(/<(kernel|initrd|cmdline)>.*?<\/\1>/g, ''))
+    const { ino } = await stat(scene.guest.disks[0]?.path ?? '')
+    const { aside, checks, targets, warnings } = await restore(scene.house, backup.id)
     expect(checks.at(-1)?.result).toMatch(/^it runs for \d+\.\d s; it has no agent/)
-    expect(warnings).toEqual(['zeus did not shut down within 1 s and was switched off'])
     expect(await scene.guest.state()).toBe('running')
-  }, 60_000)
+    expect(aside.map(path => path.replace(/\.before-\w+$/, '')).sort()).toEqual([...targets].sort())
+    expect(warnings).toEqual([
+      'zeus did not shut down within 1 s and was switched off',
+      expect.stringMatching(/^what was there was kept: nothing has shown that the new data works.* rm -r -- /),
+    ])
+    const [old = ''] = aside.filter(path => path.includes('.raw.before-'))
+    expect(warnings.at(-1)).toContain(old)
+    expect((await stat(old)).ino).toBe(ino)
+  }, 90_000)
 
   test('check says how many nights its plan may hold', async () => {
     const { configuration, tools, root } = scene.house
