@@ -7,7 +7,7 @@ import type { Progress } from '../source.ts'
 
 const NO_JOB = new RegExp(`no domain backup job present|${NOT_RUNNING.source}`)
 /** QEMU has ended and libvirt has not noticed yet: while there is a job, that takes it up to half a minute. */
-const ENDING = /monitor|client socket is closed/
+const ENDING = /(from|to|closed the)( qemu)? monitor|client socket is closed/
 const BACKUP = 'backup.xml'
 const CHECKPOINT = 'checkpoint.xml'
 /** libvirt's number for it, and for one that it found when it was restarted. */
