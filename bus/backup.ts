@@ -78,6 +78,8 @@ export const Exported = Snapshotted.extend({
   warnings: Warnings,
   parent: z.string().nullable(),
   consistency: z.object({ asked: Consistency, achieved: Consistency }),
+  /** What was asked for and is not in it: the run will have failed, though the rest is verified, copied and kept. */
+  incomplete: z.string().optional(),
 })
 
 export const Verified = Exported.extend({ checks: z.array(Check).max(50), verified: moment })
@@ -101,7 +103,7 @@ export const Reported = z.object({
   id,
   source: name,
   host: name,
-  /** Done, done with warnings, failed: three outcomes, not two. */
+  /** Done, done with warnings, failed: three outcomes, not two. One that lacks what was required failed, and may be verified. */
   outcome: z.enum(['done', 'warnings', 'failed', 'skipped']),
   /** The fact the run ended on: `prune.done`. */
   ended: z.string(),

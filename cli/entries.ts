@@ -32,6 +32,8 @@ export interface Entry {
   warnings: number
   /** False: it lies inside its own source, and is lost with it. */
   protects: boolean
+  /** What was required and is not in it. */
+  incomplete: string | null
 }
 
 export interface Entries {
@@ -98,12 +100,13 @@ function entryOf({ place, backup }: Found, others: readonly Found[]): Entry {
     vaults: [...new Set([...copies.map(({ vault }) => vault), ...seen])],
     warnings: manifest.warnings.count,
     protects: manifest.protects !== false,
+    incomplete: manifest.incomplete ?? null,
   }
 }
 
-/** A warning is never shown as done. */
+/** A warning is never shown as done, nor is the lack of what was required. */
 export function outcomeOf({ manifest, verified, failed }: Backup): Outcome {
   if (failed) return 'failed'
   if (!verified) return 'unverified'
-  return manifest.warnings.count > 0 ? 'warnings' : 'done'
+  return manifest.warnings.count > 0 || manifest.incomplete !== undefined ? 'warnings' : 'done'
 }

@@ -27,9 +27,10 @@ function placeOf({ copies = [], directory = '' }: Reported): string {
   return copies.length ? `${copies.map(({ vault }) => vault).join(', ')} ${short}` : directory
 }
 
+/** Where the last step was done, it was not that step which failed. */
 function failureOf({ error, ended }: Reported): string {
-  const step = ended.split('.')[0] ?? ended
-  return [`${step}: ${error?.message ?? 'see the log'}`, error?.hint ?? ''].join(' ').trimEnd()
+  const [step = ended, outcome] = ended.split('.')
+  return [`${outcome === 'done' ? '' : `${step}: `}${error?.message ?? 'see the log'}`, error?.hint ?? ''].join(' ').trimEnd()
 }
 
 function warningsOf({ warnings: { count, first } }: Reported): string[] {

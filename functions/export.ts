@@ -15,6 +15,8 @@ import { type WarningList, warningList } from '../infra/warnings.ts'
 import { defineFunction, type FunctionContext } from './define.ts'
 
 const WARNINGS = 'warnings.txt'
+/** Characters: it travels in every fact that follows. */
+const LONGEST_REASON = 4000
 
 export default defineFunction({
   name: 'export',
@@ -59,8 +61,18 @@ interface Written {
 }
 
 function exportedAs(directory: string, { manifest, digest }: Written, snapshotted: Snapshotted): Exported {
-  const { bytes, artifacts, warnings, parent, consistency } = manifest
-  return { ...snapshotted, directory, manifest: digest, bytes, artifacts: artifacts.length, warnings, parent, consistency }
+  const { bytes, artifacts, warnings, parent, consistency, incomplete } = manifest
+  const exported = {
+    ...snapshotted,
+    directory,
+    manifest: digest,
+    bytes,
+    artifacts: artifacts.length,
+    warnings,
+    parent,
+    consistency,
+  }
+  return incomplete === undefined ? exported : { ...exported, incomplete }
 }
 
 /** Partials of earlier tries go; ours carries the fence, so that a writer who lost the message cannot write into it. */
@@ -148,6 +160,9 @@ function manifestOf(
     ...(reason ? { reason } : {}),
     parent: captured.parent,
     ...(captured.protects === false ? { protects: false } : {}),
+    ...(captured.incomplete === undefined
+      ? {}
+      : { incomplete: captured.incomplete.replaceAll(/\s*\n\s*/g, ' ').slice(0, LONGEST_REASON) }),
     consistency: captured.consistency,
     encryption: null,
     artifacts,

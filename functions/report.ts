@@ -82,7 +82,7 @@ function summary(
   warnings: WarningList,
   context: FunctionContext,
 ): Reported {
-  const error = 'error' in ended && ended.error ? { error: ended.error } : {}
+  const error = errorOf(ended)
   return {
     ...named,
     outcome: outcomeOf(ended, warnings),
@@ -91,15 +91,23 @@ function summary(
     ...(backup ? { bytes: backup.manifest.bytes, directory: backup.directory, copies: backup.copies } : {}),
     verified: backup?.verified !== undefined && backup.failed === undefined,
     warnings: warnings.summary(),
-    ...error,
+    ...(error && { error }),
     seconds: 0,
   }
 }
 
 function outcomeOf(ended: Ended, warnings: WarningList): Reported['outcome'] {
   if ('skipped' in ended) return 'skipped'
-  if ('error' in ended && ended.error) return 'failed'
+  if (errorOf(ended)) return 'failed'
   return warnings.summary().count ? 'warnings' : 'done'
+}
+
+/** A step that failed, or the lack of what was required: that alone undoes nothing of what is there. */
+function errorOf(ended: Ended): Reported['error'] {
+  if ('error' in ended && ended.error) return ended.error
+  if (!('incomplete' in ended) || ended.incomplete === undefined) return undefined
+  const hint = 'What is there can be restored, was copied and is kept. Mend this, and back up again.'
+  return { name: 'Incomplete', message: ended.incomplete, hint, retryable: false }
 }
 
 /** What cannot be written is said in the report's own fact: a run always ends. */

@@ -35,6 +35,8 @@ export const Manifest = z.object({
   parent: z.string().nullable(),
   /** False: what it brings back lies inside its own source and is lost with it. Left out: it protects. */
   protects: z.literal(false).optional(),
+  /** What was asked for and is not in it: the run failed, though what is here can be restored. */
+  incomplete: z.string().optional(),
   consistency: z.object({ asked: Consistency, achieved: Consistency }),
   encryption: z.string().nullable(),
   artifacts: z.array(Artifact).min(1),

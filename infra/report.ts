@@ -41,6 +41,7 @@ export function reportText({ backup, made = [], reported, places, space }: Repor
       ['size', prettyBytes(manifest.bytes)],
       ['consistency', `asked ${manifest.consistency.asked}, achieved ${manifest.consistency.achieved}`],
       ...(manifest.protects === false ? [['protects', INSIDE]] : []),
+      ...(manifest.incomplete === undefined ? [] : [['incomplete', manifest.incomplete]]),
       ...made,
       ['encryption', manifest.encryption ?? 'none'],
       ['parent', manifest.parent ?? 'none: complete by itself'],

@@ -19,6 +19,8 @@ export interface BackupSummary {
   warnings: number
   /** False: it lies inside its own source, and is lost with it. */
   protects: boolean
+  /** What was required and is not in it. */
+  incomplete: string | undefined
   consistency: Manifest['consistency']
   /** How it was made, in the words of its kind: rows of a name and a value. */
   made: [name: string, value: string][]
@@ -122,6 +124,7 @@ function summaryOf(tools: Tools, backup: Backup | undefined): BackupSummary | un
     vaults: copies.map(({ vault }) => vault),
     warnings: manifest.warnings.count,
     protects: manifest.protects !== false,
+    incomplete: manifest.incomplete,
     consistency: manifest.consistency,
     made: tools.kind(manifest.kind)?.describe?.(manifest) ?? [],
   }

@@ -46,14 +46,18 @@ function print(entries: readonly Entry[], { places }: Where): void {
   sayTable([['BACKUP', 'SIZE', 'STATE', 'OF', 'VAULTS'], ...rows])
 }
 
-function stateOf({ outcome, warnings, proven, held, protects }: Entry): string {
+function stateOf({ outcome, warnings, proven, held, protects, incomplete }: Entry): string {
   const words = {
     done: 'verified',
     warnings: `verified, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
     failed: 'failed',
     unverified: 'not verified',
   }
-  return [words[outcome], ...(protects ? [] : [INSIDE]), ...(proven ? ['proven'] : []), ...(held === null ? [] : ['held'])].join(
-    ', ',
-  )
+  return [
+    words[outcome],
+    ...(incomplete === null ? [] : ['incomplete']),
+    ...(protects ? [] : [INSIDE]),
+    ...(proven ? ['proven'] : []),
+    ...(held === null ? [] : ['held']),
+  ].join(', ')
 }

@@ -59,6 +59,7 @@ function print({ id, copies }: Located): void {
           : 'not verified',
     ],
     ...(manifest.protects === false ? [['protects', INSIDE]] : []),
+    ...(manifest.incomplete === undefined ? [] : [['incomplete', manifest.incomplete]]),
     [
       'proven',
       drills.length ? drills.map(({ at, ok }) => `${moment(at)} ${ok ? 'passed' : 'failed'}`).join(', ') : 'not by a restore yet',

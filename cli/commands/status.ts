@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { INSIDE } from '../../infra/manifest.ts'
 import { type BackupSummary, type SourceStatus, statusOf } from '../../infra/status.ts'
 import { exitCodes } from '../errors.ts'
-import { away, note, say, sayJson, sayTable, size } from '../print.ts'
+import { away, note, say, sayJson, sayTable, size, visible } from '../print.ts'
 import { type GlobalOptions, openSession } from '../session.ts'
 
 interface Options extends GlobalOptions {
@@ -42,6 +42,8 @@ function print(sources: readonly SourceStatus[], running: boolean, absence: stri
   for (const { source, good, last, problems } of sources) {
     if (last && last.id !== good?.id)
       note(`holdfast: ${source}: the newest backup, ${last.id}, is ${last.verified && !last.protects ? INSIDE : 'not verified'}`)
+    if (last?.incomplete !== undefined)
+      note(`holdfast: ${source}: the newest backup, ${last.id}, is incomplete: ${visible(last.incomplete)}`)
     for (const problem of problems) note(`holdfast: ${source}: ${problem}`)
   }
   say(running ? 'An instance runs.' : `${absence}: nothing is backed up by schedule. Start one: holdfast up`)

@@ -62,7 +62,8 @@ async function stageProven(restore: Restore): Promise<Staged> {
 export function refuseUnknownPart(driver: Source, manifest: Manifest, part: string | undefined): void {
   const parts = driver.parts?.(manifest) ?? []
   if (part === undefined || parts.includes(part)) return
+  const there = parts.length ? `There is: ${parts.join(', ')}.` : `The kind ${driver.kind} is restored as a whole.`
   throw new InvalidInput(`${manifest.id} has no part ${JSON.stringify(part)} that can be restored alone`, {
-    hint: parts.length ? `There is: ${parts.join(', ')}.` : `The kind ${driver.kind} is restored as a whole.`,
+    hint: manifest.incomplete === undefined ? there : `${there} It is incomplete: ${manifest.incomplete}`,
   })
 }

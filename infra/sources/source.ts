@@ -60,6 +60,8 @@ export interface Captured {
   parent: string | null
   /** False where losing the source loses this backup too: retention never counts it. */
   protects?: false
+  /** What the configuration requires and is not there: the run ends as failed, and what was captured is verified, copied and kept. */
+  incomplete?: string
   details: Record<string, Json>
   /** The exact commands, Markdown, that restore this backup by hand with the tools its data came from. */
   instructions: string
@@ -105,10 +107,7 @@ export interface Started {
   proven: boolean
 }
 
-/**
- * How what uses the data is stopped for a restore, and started on the data that is there then; with another place, or for a part,
- * each does what that needs. Both may be called again.
- */
+/** Stops what uses the data for a restore, and starts it on what is there then; each does what its place or part needs, and may be called again. */
 export interface Lifecycle {
   stop(): Promise<void>
   /** `restored`: the backup's data is in place; else what was there before is again. */

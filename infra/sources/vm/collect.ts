@@ -67,6 +67,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     consistency: work.held.consistency,
     parent: held.parent,
     ...(held.method === 'internal' && { protects: false }),
+    ...(workspace.workspaceProblem !== undefined && { incomplete: workspace.workspaceProblem }),
     details: jsonOf(details),
     instructions: instructions({ source, id: work.id, parent: held.parent, details, leftOut }),
   }

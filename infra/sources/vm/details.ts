@@ -41,7 +41,7 @@ export const Details = z.object({
   nvram: z.object({ artifact: z.string(), source: z.string() }).nullable(),
   tpm: z.object({ artifact: z.string(), source: z.string() }).nullable(),
   workspace: z.object({ artifact: z.string(), path: z.string(), require: z.array(z.string()) }).nullable(),
-  /** Why a workspace that is required is not here: then verify says that the backup is not what it has to be. */
+  /** Why a workspace that is required is not here: the backup is incomplete. */
   workspaceProblem: z.string().optional(),
   /** Milliseconds; null where it was not frozen, or did not stop. */
   frozen: z.number().nullable(),

@@ -38,7 +38,10 @@ export const Workspace = z
       .array(z.string().regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))[^\0]+$/, 'expected a path below the workspace'))
       .default(['SOUL.md', 'IDENTITY.md', 'AGENTS.md'])
       .describe('Files without which it is no workspace.'),
-    required: z.boolean().default(false).describe('A workspace that cannot be fetched: a warning, or with true a failed backup.'),
+    required: z
+      .boolean()
+      .default(false)
+      .describe('A workspace that cannot be fetched: a warning, or with true a failed run. The disks are kept all the same.'),
   })
   .describe('A directory in the guest that is fetched by SSH besides the disks, so that it can be restored by itself.')
 
