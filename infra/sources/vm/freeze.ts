@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { HoldfastError } from '../../errors.ts'
 import type { Consistency } from '../../manifest.ts'
-import { type Guest, NOT_RUNNING } from '../../tools/guest.ts'
+import { ask, type Guest, NOT_RUNNING } from '../../tools/guest.ts'
 import { reasonOf, refusedWith, talkingVirsh, virshCommand } from '../../tools/virsh.ts'
 import type { Options } from './options.ts'
 
@@ -41,6 +41,8 @@ export interface Freezing {
   /** It has a channel on which an agent can answer. */
   agent: boolean
   stage: string
+  /** Called before anything is frozen: whether the agent answers. */
+  heard(answers: boolean): Promise<void>
   warn(message: string): void
 }
 
@@ -55,8 +57,9 @@ export interface Moment {
 /** Runs `act` while the guest's file systems are frozen, where that is wanted and works. It is thawed in any case. */
 export async function quiesced(freezing: Freezing, act: () => Promise<void>): Promise<Moment> {
   const { options, guest, warn } = freezing
+  const problem = freezing.agent ? await silence(guest) : 'it has no channel for a guest agent'
+  await freezing.heard(problem === undefined)
   if (options.quiesce === 'never') return await unquiesced(act)
-  const problem = freezing.agent ? undefined : 'it has no channel for a guest agent'
   if (problem) return await without(freezing, problem, act)
   await startWatchdog(freezing)
   const began = performance.now()
@@ -112,6 +115,20 @@ async function without({ options, guest, warn }: Freezing, problem: string, act:
     })
   warn(`not frozen, so the backup is crash-consistent: ${problem}`)
   return await unquiesced(act)
+}
+
+/**
+ * Why nobody answers; undefined where somebody does. Asked before anything is frozen: an agent that hangs, or that libvirt lost when
+ * the guest rebooted during a backup, could not say afterwards whether it had frozen.
+ */
+export async function silence(guest: Guest): Promise<string | undefined> {
+  try {
+    await ask(guest, 'qemu-agent-command', '--timeout=5', '{"execute":"guest-ping"}')
+    return undefined
+  } catch (error) {
+    guest.signal?.throwIfAborted()
+    return reasonOf(error)
+  }
 }
 
 /** Undefined where it is frozen now; else why it is not, and whether that is certain. */

@@ -10,12 +10,14 @@ export interface Jobs {
   slow(): Promise<Host>
   letGo(): Promise<void>
   running(): Promise<boolean>
+  /** One runs, and does not end by itself. */
+  slowed(): Promise<boolean>
   /** Names, one a line. */
   checkpoints(): Promise<string>
 }
 
 const Blocks = z.array(z.object({ inserted: z.object({ file: z.string(), 'node-name': z.string() }).optional() }))
-const Running = z.array(z.object({ device: z.string() }))
+const Running = z.array(z.object({ device: z.string(), speed: z.number() }))
 
 /** Of the guest's last disk, which has to hold enough for a moment's work. */
 export function jobsOf({ virsh }: Libvirt, { name, disks }: Guest): Jobs {
@@ -38,6 +40,7 @@ export function jobsOf({ virsh }: Libvirt, { name, disks }: Guest): Jobs {
         () => true,
         () => false,
       ),
+    slowed: async () => Running.parse(await monitor('query-block-jobs')).some(({ speed }) => speed === 1),
     checkpoints: async () => (await virsh('checkpoint-list', name, '--name')).trim(),
   }
 }
