@@ -3,14 +3,20 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Host } from '../../../../infra/hosts/host.ts'
 import { localHost } from '../../../../infra/hosts/local.ts'
+import { verifiedBackups } from '../../../../infra/inventory.ts'
 import type { Captured, Held } from '../../../../infra/sources/source.ts'
 import { vm } from '../../../../infra/sources/vm.ts'
 
 export interface Setting {
+  /** Its verified backups are what an increment can build on. */
   root: string
   /** Of a source `zeus`. */
   id: string
   options: object
+  /** The way of capture that is asked for by name. */
+  mode?: string | undefined
+  /** Where export writes. */
+  directory?: string
 }
 
 export interface Verbs {
@@ -23,8 +29,10 @@ export interface Verbs {
   abandon(): Promise<void>
 }
 
-export function verbsOf({ root, id, options }: Setting, host: Host = localHost()): Verbs {
-  const directory = join(root, '2026-11-21', '.zeus.partial-1')
+export function verbsOf(
+  { root, id, options, mode, directory = join(root, '2026-11-21', '.zeus.partial-1') }: Setting,
+  host: Host = localHost(),
+): Verbs {
   const warnings: string[] = []
   const work = {
     ...{ host, source: 'zeus', id, options: vm.options.parse(options), signal: new AbortController().signal },
@@ -32,7 +40,7 @@ export function verbsOf({ root, id, options }: Setting, host: Host = localHost()
   }
   return {
     ...{ directory, warnings },
-    snapshot: () => vm.snapshot({ ...work, root, mode: undefined, earlier: async () => [] }),
+    snapshot: () => vm.snapshot({ ...work, root, mode, earlier: () => verifiedBackups(host, root, 'zeus') }),
     async export(held) {
       await host.makeDirectory(directory)
       return await vm.export({ ...work, directory, held })
