@@ -46,13 +46,13 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   if (before) return before
   for (const other of await otherStages(host, root, source, id)) await undoStage(work, other)
   // Who was killed between a shutdown and a start has noted that the guest ran.
-  const stopped = (await noted(host, stage))?.held.stopped
+  const { stopped, unmounted } = (await noted(host, stage))?.held ?? {}
   let plan = await planCapture(work, guest, stopped !== undefined)
   if (await mergeForgotten({ work, guest, look: plan.look })) plan = await planCapture(work, guest, stopped !== undefined)
   const [free] = await Promise.all([requireSpace(work, guest, plan), refuseForeignJob(guest, stage)])
   await Promise.all([settle(guest, source, plan), openStage(guest, stage, plan)])
   const begun = noteOf(work, guest, plan, free)
-  if (stopped) begun.held = { ...begun.held, ran: true, stopped }
+  if (stopped) begun.held = { ...begun.held, ran: true, stopped, unmounted }
   const capture = open(work, guest, begun, { look: plan.look, history: plan.history, stage })
   for (const warning of plan.choice.warnings) capture.warn(warning)
   await capture.remember({})

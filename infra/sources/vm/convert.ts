@@ -5,9 +5,12 @@ import { imageChain } from '../../tools/qemu-img.ts'
 import { type CopyWork, copyDisks } from './copying.ts'
 import type { HeldDisk } from './held.ts'
 
-/** Whether it went off by itself, with its file systems unmounted, as far as libvirt remembers. */
-export async function endedCleanly(guest: Guest): Promise<boolean> {
-  return /\((shutdown)\)/.test(await ask(guest, 'domstate', '--reason'))
+/** The end of a guest that went off by itself, with its file systems unmounted. */
+export const CLEAN = 'shutdown'
+
+/** How a guest that is off ended, as far as libvirt remembers: `shutdown`, `destroyed`, `crashed`, `failed` to start, `unknown`. */
+export async function endOf(guest: Guest): Promise<string> {
+  return /\((.*)\)/.exec(await ask(guest, 'domstate', '--reason'))?.[1] ?? 'unknown'
 }
 
 /**

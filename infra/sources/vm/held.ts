@@ -63,6 +63,8 @@ export const Held = z.object({
   autostart: z.boolean().optional(),
   /** We asked it to shut down, and it has not run again since; until this moment, ISO 8601, it may still be on its way. */
   stopped: z.string().optional(),
+  /** Once it went off: whether by its own shutdown, and not because its QEMU was killed. */
+  unmounted: z.boolean().optional(),
   /** When the disks' state was fixed, ISO 8601. */
   at: z.string(),
 })

@@ -7,7 +7,7 @@ import { ask, askUnless, type Guest, isActive, xmlOf } from '../../tools/guest.t
 import { imageInfo } from '../../tools/qemu-img.ts'
 import type { Capture } from './capture.ts'
 import { isOurs } from './checkpoints.ts'
-import { endedCleanly } from './convert.ts'
+import { CLEAN, endOf } from './convert.ts'
 import { dropBitmaps, dropCheckpoints } from './drop-checkpoints.ts'
 import type { Moment } from './freeze.ts'
 import { isKept } from './kept.ts'
@@ -45,7 +45,7 @@ export async function fixInside(capture: Capture): Promise<Moment> {
   const downtime = Math.round(performance.now() - began)
   capture.warn(`it is a snapshot ${INSIDE}`)
   if (look.active) return { achieved: 'application', frozen: null, downtime }
-  return { achieved: (await endedCleanly(guest)) ? 'filesystem' : 'crash', frozen: null }
+  return { achieved: (await endOf(guest)) === CLEAN ? 'filesystem' : 'crash', frozen: null }
 }
 
 /** Retention knows backups alone: there are never more snapshots of ours than there are backups of them. */

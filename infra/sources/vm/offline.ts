@@ -6,7 +6,7 @@ import { child, parseDomain, rootOf } from '../../tools/domain-xml.ts'
 import { ask, askUnless, type Guest, stateOf, xmlOf } from '../../tools/guest.ts'
 import { virsh } from '../../tools/virsh.ts'
 import { beginMethod, type Capture, fixLive } from './capture.ts'
-import { endedCleanly } from './convert.ts'
+import { CLEAN, endOf } from './convert.ts'
 import { keepState } from './domain-state.ts'
 import type { Moment } from './freeze.ts'
 
@@ -27,7 +27,7 @@ export async function fixOffline(capture: Capture): Promise<Moment> {
   if (!held.ran) {
     await keep()
     await beginMethod(capture)
-    return { achieved: (await endedCleanly(guest)) ? 'filesystem' : 'crash', frozen: null }
+    return { achieved: (await endOf(guest)) === CLEAN ? 'filesystem' : 'crash', frozen: null }
   }
   await refuseUnstoppable(guest)
   const began = performance.now()
@@ -41,7 +41,7 @@ export async function fixOffline(capture: Capture): Promise<Moment> {
   if (capture.held.method !== 'convert') await startAgain(guest, undefined)
   const downtime = Math.round(performance.now() - began)
   if (capture.held.method !== 'convert') await capture.remember({ stopped: undefined })
-  return { achieved: 'filesystem', frozen: null, downtime }
+  return { achieved: capture.held.unmounted ? 'filesystem' : 'crash', frozen: null, downtime }
 }
 
 /** A second try after a kill finds it as the first one left it: started, and not a single instruction run. */
@@ -66,7 +66,10 @@ async function shutDown(capture: Capture): Promise<boolean> {
   const end = Date.now() + shutdownLimit
   // Noted before it is asked: who finds this note has to start the guest.
   await capture.remember({ stopped: new Date(end).toISOString() })
-  if (await goesOff(guest, end, work.signal)) return true
+  if (await goesOff(guest, end, work.signal)) {
+    await noteEnd(capture)
+    return true
+  }
   const why = `${guest.domain} did not shut down within ${formatDuration(shutdownLimit)}`
   if (unwilling === 'fail')
     throw new HoldfastError(`${why}, and is never forced to`, {
@@ -76,6 +79,15 @@ async function shutDown(capture: Capture): Promise<boolean> {
   capture.warn(`${why}, so it is captured as it runs`)
   await capture.remember({ mode: 'live', why: `${held.why}; it did not shut down` })
   return false
+}
+
+/** Noted before it is started: libvirt tells of the last end alone, and a QEMU that was killed leaves no closed disks. */
+async function noteEnd({ guest, held, remember, warn }: Capture): Promise<void> {
+  const reason = await endOf(guest)
+  // A start that failed came after the end that counts.
+  const unmounted = reason === 'failed' ? held.unmounted === true : reason === CLEAN
+  if (!unmounted) warn(`${guest.domain} did not end by its shutdown (libvirt says: ${reason}), so the backup is crash-consistent`)
+  await remember({ unmounted })
 }
 
 /** Asks it again and again until the end (ms since 1970), and says whether it went off. */

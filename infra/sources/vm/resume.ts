@@ -28,7 +28,7 @@ export async function resumed(work: SnapshotWork<unknown>, guest: Guest, stage: 
     held: jsonOf(held),
     expected,
     tools,
-    consistency: thawed > 0 || off ? { ...consistency, achieved: 'filesystem' } : consistency,
+    consistency: thawed > 0 || (off && held.unmounted) ? { ...consistency, achieved: 'filesystem' } : consistency,
   }
 }
 

@@ -7,6 +7,7 @@ import { defineGuest, type Guest } from '../../../services/guest.ts'
 import { type Libvirt, startLibvirt } from '../../../services/libvirt.ts'
 import { readRecords } from '../../../services/records.ts'
 import { requires } from '../../../services/requires.ts'
+import { until } from '../../../services/until.ts'
 import { killIn, type Setting, verbsOf } from './verbs.ts'
 
 const id = 'zeus-20261121T020000Z'
@@ -149,8 +150,8 @@ requires('libvirt')('a guest that ignores shutdown', () => {
     await libvirt?.stop()
     await place?.remove()
   })
-  const verbs = (unwilling: string) =>
-    verbsOf({ root: place.path, id, options: { uri: libvirt.uri, mode: 'offline', shutdownLimit: '1s', unwilling } })
+  const verbs = (unwilling: string, shutdownLimit = '1s') =>
+    verbsOf({ root: place.path, id, options: { uri: libvirt.uri, mode: 'offline', shutdownLimit, unwilling } })
 
   test('fails the backup, and runs on', async () => {
     await expect(verbs('fail').snapshot()).rejects.toThrow('zeus did not shut down within 1s, and is never forced to')
@@ -172,4 +173,23 @@ requires('libvirt')('a guest that ignores shutdown', () => {
     await live.release(held)
     expect(await guest.state()).toBe('running')
   })
+
+  test('whose QEMU is killed meanwhile makes a backup that says it is crash-consistent', async () => {
+    const patient = verbs('fail', '1m')
+    const synced = await guest.synced()
+    const asked = patient.snapshot()
+    asked.catch(() => undefined)
+    const note = join(place.path, `.vm-${id}`, 'held.json')
+    await until('it was asked to shut down', async () => (await readFile(note, 'utf8')).includes('"stopped"'))
+    process.kill(await guest.qemuPid(), 'SIGKILL')
+    const held = await asked
+    expect(patient.warnings).toEqual([expect.stringContaining('did not end by its shutdown (libvirt says: crashed)')])
+    expect(held).toMatchObject({ consistency: { asked: 'filesystem', achieved: 'crash' }, held: { mode: 'offline', ran: true } })
+    await patient.export(held)
+    const records = await readRecords(join(patient.directory, 'zeus_vda.qcow2'))
+    expect(records).toMatchObject({ clean: true, faults: [] })
+    expect(records.last).toBeGreaterThanOrEqual(synced)
+    await patient.release(held)
+    expect(await guest.state()).toBe('running')
+  }, 60_000)
 })
