@@ -131,6 +131,15 @@ export function append(parent: Element, name: string, attributes: Readonly<Recor
   return element
 }
 
+/** Adds an empty element at the beginning. */
+export function prepend(parent: Element, name: string): Element {
+  const document = parent.ownerDocument
+  if (!document) throw new HoldfastError('this element belongs to no domain XML', { retryable: false })
+  const element = document.createElement(name)
+  parent.insertBefore(element, parent.firstChild)
+  return element
+}
+
 function isEmulated(backend: Element): boolean {
   return backend.getAttribute('type') === 'emulator'
 }

@@ -8,7 +8,7 @@ import { realPath } from '../../tools/ownership.ts'
 import { imageChain, layOver } from '../../tools/qemu-img.ts'
 import type { StoredWork } from '../source.ts'
 import type { Image } from './details.ts'
-import { type NewDisk, withDisks } from './rename.ts'
+import { type NewDisk, withDisks } from './place-disks.ts'
 import { qemuOwner } from './stage.ts'
 
 /** A disk with what it builds on, the nearest first. */

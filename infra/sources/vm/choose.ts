@@ -57,11 +57,14 @@ export interface Choice {
 export function choose(situation: Situation): Choice {
   const mode = modeOf(situation)
   if (mode.mode === 'snapshot') return { ...mode, method: 'internal', parent: null, increments: [], warnings: [] }
-  if (mode.mode === 'offline' && !situation.active)
+  if (mode.mode === 'offline' && !situation.active) {
+    refuseEncrypted(situation.disks, 'it is off, and without its QEMU')
     return { ...mode, method: 'convert', why: `${mode.why}, and stays off`, parent: null, increments: [], warnings: [] }
+  }
   const method = methodOf(situation)
+  if (method.method === 'external') refuseEncrypted(situation.disks, 'with method: external')
   const why = `${mode.why}; ${method.why}`
-  const warnings = [...method.warnings, ...openlyWritten(situation, method.method)]
+  const warnings = [...method.warnings, ...openlyWritten(situation.disks)]
   const whole = { mode: mode.mode, method: method.method, why, parent: null, increments: [], warnings }
   return method.method === 'incremental' ? onParent(situation, whole) : whole
 }
@@ -104,11 +107,21 @@ function methodOf({ options, disks, foreign, snapshots }: Situation): Pick<Choic
 }
 
 /** QEMU reads through its encryption, and writes what it reads. */
-function openlyWritten({ disks }: Situation, method: Held['method']): string[] {
-  if (method === 'external') return []
-  return disks
-    .filter(({ encrypted }) => encrypted)
-    .map(({ target }) => `${target} is encrypted, and its image in the backup is not`)
+function openlyWritten(disks: readonly KnownDisk[]): string[] {
+  return targetsOfEncrypted(disks).map(target => `${target} is encrypted, and its image in the backup is not`)
+}
+
+/** Throws where closed disks would be copied that only a QEMU which has their secret can read. */
+export function refuseEncrypted(disks: readonly Pick<KnownDisk, 'target' | 'encrypted'>[], when: string): void {
+  const targets = targetsOfEncrypted(disks)
+  if (!targets.length) return
+  throw new InvalidInput(`${targets.join(', ')} of it: encrypted, and ${when} nobody can read that`, {
+    hint: `While it runs, with method: auto or copy, QEMU reads it. Or leave it out: excludeDisks: [${targets.join(', ')}]`,
+  })
+}
+
+function targetsOfEncrypted(disks: readonly Pick<KnownDisk, 'target' | 'encrypted'>[]): string[] {
+  return disks.filter(({ encrypted }) => encrypted).map(({ target }) => target)
 }
 
 /** The newest backup that an increment can build on, and the disks for which it can. */

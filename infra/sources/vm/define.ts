@@ -6,8 +6,8 @@ import { virsh } from '../../tools/virsh.ts'
 import type { RestoreWork } from '../source.ts'
 import type { Details } from './details.ts'
 import { existing } from './find-domain.ts'
-import { originalsOf } from './goal.ts'
-import { withDisks } from './rename.ts'
+import { originalsOf, type Placed } from './goal.ts'
+import { withDisks } from './place-disks.ts'
 
 type Work = RestoreWork<unknown>
 
@@ -18,11 +18,30 @@ export async function xmlOfBackup({ host, directory }: Work, { xml }: Details): 
 
 /** The same for the restored disks, which stand on nothing, and with the passwords that the domain has now. */
 export async function definitionOf(work: Work, details: Details, now: string | null): Promise<string> {
-  const xml = withDisks(
-    await xmlOfBackup(work, details),
-    originalsOf(details.images).map(({ image, path, format }) => ({ target: image.target, path, format })),
-  )
+  return await definedWith(work, details, now, () => false)
+}
+
+/** The same for the disks that lie there now: one that was restored meanwhile is encrypted no more. */
+export async function definitionAlone(work: Work, details: Details, now: string | null): Promise<string> {
+  const there = now === null ? [] : describeDomain(now).disks
+  const isEncrypted = (path: string) => there.find(({ source }) => source === path)?.encrypted ?? true
+  return await definedWith(work, details, now, isEncrypted)
+}
+
+async function definedWith(work: Work, details: Details, now: string | null, isEncrypted: (path: string) => boolean) {
+  const disks = originalsOf(details.images).map(({ image, path, format }) => ({
+    ...{ target: image.target, path, format, encrypted: isEncrypted(path) },
+  }))
+  const xml = withDisks(await xmlOfBackup(work, details), disks)
   return now === null ? xml : withPasswords(xml, now)
+}
+
+/** Where a restored disk takes the place of one that the definition describes otherwise: it stands on nothing, and is not encrypted. */
+export function withRestored(xml: string, placed: readonly Placed[]): string {
+  return withDisks(
+    xml,
+    placed.map(({ image, path, format }) => ({ target: image.target, path, format })),
+  )
 }
 
 /** A screen must not be open to everybody because the backup knows no secrets. Pure. */

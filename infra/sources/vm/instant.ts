@@ -17,7 +17,7 @@ import { inPlace } from './lifecycle.ts'
 import { forgetBacking, pullDisk } from './pull.ts'
 import { stage } from './restore.ts'
 import { qemuOwner } from './stage.ts'
-import { giveAway, makeReady, roomFor, type StagedDisks } from './stage-disks.ts'
+import { giveAway, makeReady, roomFor, type StagedDisks, sayOpen } from './stage-disks.ts'
 import { startFresh, switchOff } from './switch-off.ts'
 
 type Work = RestoreWork<unknown>
@@ -86,6 +86,7 @@ async function layOverBackup(work: Work, disks: readonly Placed[]): Promise<Stag
     if (image.sourceFormat !== 'qcow2')
       work.warn(`${path} becomes a qcow2 image: a ${image.sourceFormat} one cannot build on a backup`)
   }
+  sayOpen(work, disks)
   await roomFor(work, placed)
   try {
     const backed = []

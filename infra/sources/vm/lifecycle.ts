@@ -7,7 +7,7 @@ import { waitForAnswer } from './answer.ts'
 import { startsWithHost } from './autostart.ts'
 import { type Before, note, noteBefore } from './before.ts'
 import { copyOf } from './copy.ts'
-import { define, definitionOf, undefine } from './define.ts'
+import { define, definitionAlone, definitionOf, undefine, withRestored } from './define.ts'
 import type { Details } from './details.ts'
 import { dropBitmaps, dropCheckpoints, forgetSnapshots } from './drop-checkpoints.ts'
 import { existing, guestOf, patienceOf } from './find-domain.ts'
@@ -73,8 +73,11 @@ export function inPlace(
       if (whole) {
         await define(work, guest, await change(await definitionOf(work, details, before.xml)))
         await startsWithHost(guest, details, before)
+      } else {
+        if (before.xml !== null) await define(work, guest, withRestored(before.xml, await placed()))
         // Bitmaps in the other disks would be left without the checkpoint that is forgotten below.
-      } else if (!isActive(await stateOf(guest))) await dropBitmaps(guest, work.source)
+        if (!isActive(await stateOf(guest))) await dropBitmaps(guest, work.source)
+      }
       const started = always || before.active || (whole && details.ran) ? await run(work, guest, details, before) : off
       // A disk that was put back has none of the bitmaps that our checkpoints speak of: the next run begins anew.
       await dropCheckpoints(guest, work.source)
@@ -124,7 +127,7 @@ function definition(work: Work, details: Details): Lifecycle {
     async start(restored) {
       const before = await noteBefore(work, guest)
       if (!restored) return await putBack(work, guest, { ...before, active: false })
-      await define(work, guest, await definitionOf(work, details, before.xml))
+      await define(work, guest, await definitionAlone(work, details, before.xml))
       await startsWithHost(guest, details, before)
       const result = before.active ? 'from its next start on' : 'it is off'
       return { checks: [{ name: 'definition', result: `${details.domain} is defined as it was; ${result}` }], proven: false }

@@ -1,25 +1,10 @@
 /** A domain's XML for a copy beside the original: nothing that must be one of a kind is shared. Pure. */
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
-import {
-  child,
-  children,
-  type DomainDocument,
-  diskElements,
-  domainText,
-  parseDomain,
-  rootOf,
-  textOf,
-} from '../../tools/domain-xml.ts'
+import { child, children, domainText, parseDomain, prepend, rootOf, textOf } from '../../tools/domain-xml.ts'
+import { type NewDisk, placeDisks } from './place-disks.ts'
 
 type Element = ReturnType<typeof rootOf>
-
-/** Where a disk of the copy lies. */
-export interface NewDisk {
-  target: string
-  path: string
-  format: string
-}
 
 export interface Renaming {
   name: string
@@ -44,30 +29,20 @@ export function rename(xml: string, { name, seed, disks, nvram, tpm }: Renaming)
   const root = rootOf(document)
   const old = textOf(root, 'name') ?? ''
   const uuid = uuidOf(`${seed} uuid`)
-  setText(document, root, 'name', name)
-  setText(document, root, 'uuid', uuid)
+  setText(root, 'name', name)
+  setText(root, 'uuid', uuid)
   for (const id of children(root, 'genid')) id.textContent = uuidOf(`${seed} genid`)
   renameSystem(root, uuid)
-  const leftOut = placeDisks(document, root, disks)
+  const leftOut = placeDisks(document, disks)
   for (const os of children(root, 'os')) placeVariables(os, nvram)
   for (const devices of children(root, 'devices')) {
-    for (const [index, card] of children(devices, 'interface').entries()) renumber(document, card, `${seed} ${index}`)
+    for (const [index, card] of children(devices, 'interface').entries()) renumber(card, `${seed} ${index}`)
     for (const kind of ['serial', 'console', 'parallel', 'channel'])
       for (const port of children(devices, kind)) move(port, old, name)
     for (const screen of children(devices, 'graphics')) freeScreen(screen)
     for (const device of children(devices, 'tpm')) placeTpm(device, tpm)
   }
   return { xml: domainText(document), uuid, leftOut }
-}
-
-/** The XML with its disks at other places, each whole: what an image built on there is in it now. */
-export function withDisks(xml: string, disks: readonly NewDisk[]): string {
-  const document = parseDomain(xml)
-  for (const element of diskElements(rootOf(document))) {
-    const disk = disks.find(({ target }) => target === targetOf(element))
-    if (disk) placeDisk(document, element, disk)
-  }
-  return domainText(document)
 }
 
 /** 52:54:00 is QEMU's own prefix. */
@@ -83,33 +58,6 @@ export function uuidOf(seed: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `${variant}${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
     '-',
   )
-}
-
-function placeDisks(document: DomainDocument, root: Element, disks: readonly NewDisk[]): string[] {
-  const leftOut: string[] = []
-  for (const element of diskElements(root)) {
-    const disk = disks.find(({ target }) => target === targetOf(element))
-    if (disk) placeDisk(document, element, disk)
-    else if (!child(element, 'readonly') && !child(element, 'shareable')) {
-      leftOut.push(targetOf(element))
-      element.parentNode?.removeChild(element)
-    }
-  }
-  return leftOut
-}
-
-function placeDisk(document: DomainDocument, element: Element, { path, format }: NewDisk): void {
-  // A device that stays where it is is no file.
-  const device = element.getAttribute('type') === 'block' && child(element, 'source')?.getAttribute('dev') === path
-  element.setAttribute('type', device ? 'block' : 'file')
-  for (const backing of children(element, 'backingStore')) element.removeChild(backing)
-  for (const source of children(element, 'source')) {
-    for (const attribute of [...source.attributes]) source.removeAttribute(attribute.name)
-    source.setAttribute(device ? 'dev' : 'file', path)
-  }
-  const driver = child(element, 'driver') ?? addFirst(document, element, 'driver')
-  if (!driver.getAttribute('name')) driver.setAttribute('name', 'qemu')
-  driver.setAttribute('type', format)
 }
 
 function placeVariables(os: Element, path: string | undefined): void {
@@ -134,8 +82,8 @@ function renameSystem(root: Element, uuid: string): void {
       for (const entry of children(system, 'entry')) if (entry.getAttribute('name') === 'uuid') entry.textContent = uuid
 }
 
-function renumber(document: DomainDocument, card: Element, seed: string): void {
-  const mac = child(card, 'mac') ?? addFirst(document, card, 'mac')
+function renumber(card: Element, seed: string): void {
+  const mac = child(card, 'mac') ?? prepend(card, 'mac')
   mac.setAttribute('address', macOf(seed))
   // Names of host devices are one of a kind too; libvirt finds free ones.
   for (const target of children(card, 'target')) card.removeChild(target)
@@ -170,19 +118,9 @@ export function pathFor(path: string, old: string, name: string): string {
   return join(dirname(path), renamed)
 }
 
-function targetOf(disk: Element): string {
-  return child(disk, 'target')?.getAttribute('dev') ?? ''
-}
-
-function setText(document: DomainDocument, parent: Element, name: string, text: string): void {
-  const element = child(parent, name) ?? addFirst(document, parent, name)
+function setText(parent: Element, name: string, text: string): void {
+  const element = child(parent, name) ?? prepend(parent, name)
   element.textContent = text
-}
-
-function addFirst(document: DomainDocument, parent: Element, name: string): Element {
-  const element = document.createElement(name)
-  parent.insertBefore(element, parent.firstChild)
-  return element
 }
 
 function digest(seed: string): string {

@@ -5,7 +5,7 @@ import type { Check } from '../../manifest.ts'
 import { own, ownership } from '../../tools/ownership.ts'
 import { checkImage, convertImage, imageInfo, measureImage } from '../../tools/qemu-img.ts'
 import type { Replacement, RestoreWork } from '../source.ts'
-import { type Placed, stagedPath } from './goal.ts'
+import { detailsOf, type Placed, stagedPath } from './goal.ts'
 
 type Work = RestoreWork<unknown>
 
@@ -17,6 +17,7 @@ export interface StagedDisks {
 /** What an earlier try left is written over. Where it cannot be done, nothing is left. */
 export async function stageDisks(work: Work, disks: readonly Placed[]): Promise<StagedDisks> {
   for (const { path } of disks) await makeReady(work, path)
+  sayOpen(work, disks)
   const sizes = await roomFor(work, disks)
   const total = sizes.reduce((sum, size) => sum + size, 0)
   const replacements: Replacement[] = []
@@ -35,6 +36,13 @@ export async function stageDisks(work: Work, disks: readonly Placed[]): Promise<
   }
   const result = disks.map(({ image, format }) => `${image.target} ${image.capacity} bytes as ${format}`).join(', ')
   return { replacements, checks: [{ name: 'restored disks', result: `${result}: whole and sound` }] }
+}
+
+/** The images of a backup are not encrypted, nor is what becomes of them. */
+export function sayOpen(work: Work, disks: readonly Placed[]): void {
+  const encrypted = detailsOf(work).before?.encrypted ?? []
+  for (const { image, path } of disks)
+    if (encrypted.includes(image.target)) work.warn(`${path} is not encrypted, as ${image.target} was when it was backed up`)
 }
 
 /** A small file such as the UEFI variables, with the owner and mode of what it replaces. */

@@ -98,6 +98,15 @@ describe('the method', () => {
     ])
   })
 
+  test.each([
+    ['a guest that is off', { active: false }, /vda of it: encrypted, and it is off/],
+    ['external', { options: { ...situation().options, method: 'external' as const } }, /with method: external nobody can read/],
+  ])('an encrypted disk is refused where no QEMU would read it: %s', (_, change, message) => {
+    const disks = [{ ...vda, encrypted: true }, vdb]
+    expect(() => choose(situation({ ...change, disks }))).toThrow(message)
+    expect(choose(situation({ ...change, disks: [vda, vdb] })).warnings).toEqual([])
+  })
+
   test("checkpoints of somebody else's make it a copy, with a warning that names them", () => {
     const { method, parent, warnings } = choose(situation({ foreign: ['theirs'], candidates: [last] }))
     expect({ method, parent }).toEqual({ method: 'copy', parent: null })

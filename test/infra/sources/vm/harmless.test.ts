@@ -44,3 +44,11 @@ test('the whole chain below a disk is named, and libvirt leaves its owners alone
   expect(sources.map(([, path]) => path)).toEqual(below.map(({ path }) => path))
   expect(harmless(xml, { name: 'x', disks, nvram: undefined, labelled: false }).xml).not.toContain('seclabel')
 })
+
+test('the overlay of an encrypted disk is opened as what it is', () => {
+  const encrypted = xml.replace(
+    "<source dev='/dev/vg/zeus'/>",
+    "<source dev='/dev/vg/zeus'><encryption format='luks'/></source><encryption format='luks'/>",
+  )
+  expect(harmless(encrypted, { name: 'x', disks, nvram: undefined, labelled: false }).xml).not.toContain('encryption')
+})

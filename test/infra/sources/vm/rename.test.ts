@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { withPasswords } from '../../../../infra/sources/vm/define.ts'
-import { macOf, pathFor, rename, uuidOf, withDisks } from '../../../../infra/sources/vm/rename.ts'
+import { withDisks } from '../../../../infra/sources/vm/place-disks.ts'
+import { macOf, pathFor, rename, uuidOf } from '../../../../infra/sources/vm/rename.ts'
 import { describeDomain } from '../../../../infra/tools/domain-xml.ts'
 
 const uuid = '8c5c7f0c-3c3f-4e7e-9a3e-0d9f6f0b1a11'
@@ -113,6 +114,22 @@ test('restored disks stand on nothing and lie where they are told; the others st
     '/images/zeus-swap.raw',
   ])
   expect(describeDomain(changed)).toMatchObject({ name: 'zeus', uuid })
+})
+
+const secret = "<encryption format='luks'><secret type='passphrase' uuid='5d2f6c1e-0000-4000-8000-000000000001'/></encryption>"
+
+test.each([
+  ['of the disk', xml.replace("<target dev='vdb'/>", `${secret}<target dev='vdb'/>`)],
+  [
+    'of its source',
+    xml.replace("<source file='/images/zeus-data.qcow2'/>", `<source file='/images/zeus-data.qcow2'>${secret}</source>`),
+  ],
+])('a plain image is not opened with the encryption %s, in place or as a copy', (_, encrypted) => {
+  expect(describeDomain(encrypted).disks[1]?.encrypted).toBe(true)
+  expect(withDisks(encrypted, disks)).not.toContain('encryption')
+  expect(rename(encrypted, { name: 'copy', seed: 'one', disks }).xml).not.toContain('encryption')
+  const there = disks.map(disk => ({ ...disk, encrypted: true }))
+  expect(describeDomain(withDisks(encrypted, there)).disks[1]?.encrypted, 'what is no image of ours').toBe(true)
 })
 
 test('a screen keeps its password, and gets none that is not its own', () => {
