@@ -46,13 +46,13 @@ export async function capture(work: SnapshotWork<Options>): Promise<SourceHeld> 
   if (before) return before
   for (const other of await otherStages(host, root, source, id)) await undoStage(work, other)
   // Who was killed between a shutdown and a start has noted that the guest ran.
-  const { stopped, unmounted } = (await noted(host, stage))?.held ?? {}
+  const { stopped, unmounted, answered } = (await noted(host, stage))?.held ?? {}
   let plan = await planCapture(work, guest, stopped !== undefined)
   if (await mergeForgotten({ work, guest, look: plan.look })) plan = await planCapture(work, guest, stopped !== undefined)
   const [free] = await Promise.all([requireSpace(work, guest, plan), refuseForeignJob(guest, stage)])
   await Promise.all([settle(guest, source, plan), openStage(guest, stage, plan)])
   const begun = noteOf(work, guest, plan, free)
-  if (stopped) begun.held = { ...begun.held, ran: true, stopped, unmounted }
+  if (stopped) begun.held = { ...begun.held, ran: true, stopped, unmounted, answered }
   const capture = open(work, guest, begun, { look: plan.look, history: plan.history, stage })
   for (const warning of plan.choice.warnings) capture.warn(warning)
   await capture.remember({})
@@ -106,7 +106,10 @@ async function prepareMethod(capture: Capture): Promise<void> {
 /** A running guest, frozen for the moment where it lets itself be. */
 export async function fixLive(capture: Capture): Promise<Moment> {
   const { guest, work, look, stage, warn } = capture
-  return await quiesced({ guest, options: work.options, agent: look.description.agent, stage, warn }, () => beginMethod(capture))
+  // One that is on its way off may have ended its agent already.
+  const heard = (answers: boolean) => capture.remember({ answered: capture.held.answered || answers })
+  const { agent } = look.description
+  return await quiesced({ guest, options: work.options, agent, stage, heard, warn }, () => beginMethod(capture))
 }
 
 /** By method: how the images of the moment come to be. What it returns to is the moment. */

@@ -48,6 +48,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     method: held.method,
     why: held.why,
     ran: held.ran,
+    ...(held.answered !== undefined && { answered: held.answered }),
     ...(held.autostart !== undefined && { autostart: held.autostart }),
     ...(held.before && { before: held.before }),
     xml: xmlName(source),

@@ -31,6 +31,7 @@ export const Details = z.object({
     method: true,
     why: true,
     ran: true,
+    answered: true,
     autostart: true,
     before: true,
   }).shape,
@@ -51,3 +52,8 @@ export const Details = z.object({
   inside: z.string().nullable(),
 })
 export type Details = z.infer<typeof Details>
+
+/** Whether an agent answered when it was captured, so that it has to do so again. Older manifests say no more than whether it froze. */
+export function hadAgent({ answered, frozen }: Pick<Details, 'answered' | 'frozen'>): boolean {
+  return answered ?? frozen !== null
+}

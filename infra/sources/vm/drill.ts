@@ -11,7 +11,7 @@ import { own } from '../../tools/ownership.ts'
 import { virsh } from '../../tools/virsh.ts'
 import type { Drilled, DrillWork } from '../source.ts'
 import { chainOf, makeOverlay, openBackup } from './backed.ts'
-import type { Details } from './details.ts'
+import { type Details, hadAgent } from './details.ts'
 import { detailsOf } from './goal.ts'
 import { harmless } from './harmless.ts'
 import type { Options } from './options.ts'
@@ -73,7 +73,7 @@ async function rehearse(work: Work, details: Details, guest: Guest): Promise<Dri
   const refusal = await create(guest, file)
   if (refusal !== undefined) return { problem: `it cannot be started: ${refusal}`, checks: [], picture: undefined }
   const channel = describeDomain(original).agent
-  const signs = await watchForLife(guest, { channel, answered: details.frozen !== null, limit: options.drillLimit, scratch })
+  const signs = await watchForLife(guest, { channel, answered: channel && hadAgent(details), limit: options.drillLimit, scratch })
   signal.throwIfAborted()
   const checks = [
     ...(signs.problem === undefined ? [{ name: 'boot', result: signs.seen }] : []),

@@ -56,6 +56,8 @@ export const Held = z.object({
   downtime: z.number().nullable(),
   /** Bytes that changed since the parent, as QEMU counts them. */
   dirty: z.number().nullable(),
+  /** An agent answered in it; left out where nobody could ask, since it was off. */
+  answered: z.boolean().optional(),
   /** The domain ran before, and has to run afterwards. */
   ran: z.boolean(),
   before: Before.optional(),

@@ -10,7 +10,7 @@ import { waitForAnswer } from './answer.ts'
 import { type BackedDisk, chainOf, makeOverlay, openBackup, withBacking } from './backed.ts'
 import { renamed } from './copy.ts'
 import { define, undefine } from './define.ts'
-import type { Details } from './details.ts'
+import { type Details, hadAgent } from './details.ts'
 import { existing, guestOf } from './find-domain.ts'
 import { copiesOf, detailsOf, goalOf, originalsOf, type Placed, stagedPath } from './goal.ts'
 import { inPlace } from './lifecycle.ts'
@@ -140,7 +140,7 @@ function besides(work: Work, details: Details, name: string, change: (xml: strin
       if (leftOut.length) work.warn(`${name} has no ${leftOut.join(', ')}: not in the backup, and ${details.domain} uses them`)
       work.warn(`${name} runs beside ${details.domain}: an address that is set in the guest is now there twice`)
       const { agent } = describeDomain(await xmlOf(guest, { inactive: true }))
-      return await waitForAnswer(guest, { channel: agent, answered: agent && details.frozen !== null })
+      return await waitForAnswer(guest, { channel: agent, answered: agent && hadAgent(details) })
     },
   }
 }

@@ -8,7 +8,7 @@ import { startsWithHost } from './autostart.ts'
 import { type Before, note, noteBefore } from './before.ts'
 import { copyOf } from './copy.ts'
 import { define, definitionAlone, definitionOf, undefine, withRestored } from './define.ts'
-import type { Details } from './details.ts'
+import { type Details, hadAgent } from './details.ts'
 import { dropBitmaps, dropCheckpoints, forgetSnapshots } from './drop-checkpoints.ts'
 import { existing, guestOf, patienceOf } from './find-domain.ts'
 import { detailsOf, goalOf, originalsOf, type Placed, stagedPath } from './goal.ts'
@@ -103,8 +103,7 @@ async function run(work: Work, guest: Guest, details: Details, before: Before): 
   await note(work, { ...before, started: true })
   if (!isActive(await stateOf(guest))) await startFresh(guest)
   const { agent } = describeDomain(await xmlOf(guest, { inactive: true }))
-  // What was frozen had an agent that answered.
-  return await waitForAnswer(guest, { channel: agent, answered: agent && details.frozen !== null })
+  return await waitForAnswer(guest, { channel: agent, answered: agent && hadAgent(details) })
 }
 
 async function putBack(work: Work, guest: Guest, { xml, active }: Before): Promise<Started> {

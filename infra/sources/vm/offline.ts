@@ -8,7 +8,7 @@ import { virsh } from '../../tools/virsh.ts'
 import { beginMethod, type Capture, fixLive } from './capture.ts'
 import { CLEAN, endOf } from './convert.ts'
 import { keepState } from './domain-state.ts'
-import type { Moment } from './freeze.ts'
+import { type Moment, silence } from './freeze.ts'
 
 /** Milliseconds between two looks, and between two requests: a guest that boots does not hear the first one. */
 const LOOK = 200
@@ -61,11 +61,12 @@ async function refuseUnstoppable(guest: Guest): Promise<void> {
 
 /** Whether it is off now. One that is not fails the backup, or is captured as it runs, as configured; it is never destroyed. */
 async function shutDown(capture: Capture): Promise<boolean> {
-  const { guest, work, held } = capture
+  const { guest, work, look, held } = capture
   const { shutdownLimit, unwilling } = work.options
   const end = Date.now() + shutdownLimit
+  const answered = held.answered ?? (look.active ? look.description.agent && (await silence(guest)) === undefined : undefined)
   // Noted before it is asked: who finds this note has to start the guest.
-  await capture.remember({ stopped: new Date(end).toISOString() })
+  await capture.remember({ stopped: new Date(end).toISOString(), answered })
   if (await goesOff(guest, end, work.signal)) {
     await noteEnd(capture)
     return true

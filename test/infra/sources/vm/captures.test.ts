@@ -1,6 +1,7 @@
 import { expect, describe as suite, test } from 'vitest'
 import type { Manifest } from '../../../../infra/manifest.ts'
 import { describe } from '../../../../infra/sources/vm/describe.ts'
+import { hadAgent } from '../../../../infra/sources/vm/details.ts'
 import { captures } from '../../../../infra/sources/vm/discover.ts'
 import { Options } from '../../../../infra/sources/vm/options.ts'
 import { makeBackup } from '../../../services/backup.ts'
@@ -26,6 +27,15 @@ suite('which disks of a domain a source captures', () => {
   ])('$what', ({ source, options, captured }) => {
     expect(captures(zeus, source, Options.parse(options))).toEqual(captured)
   })
+})
+
+test.each([
+  { what: 'one that answered, and was shut down', answered: true, frozen: null, had: true },
+  { what: 'one that did not answer', answered: false, frozen: null, had: false },
+  { what: 'an older one that froze', answered: undefined, frozen: 41, had: true },
+  { what: 'an older one that did not', answered: undefined, frozen: null, had: false },
+])('an agent is to answer again: $what', ({ answered, frozen, had }) => {
+  expect(hadAgent({ ...(answered !== undefined && { answered }), frozen })).toBe(had)
 })
 
 suite('how a domain was captured, for people', () => {

@@ -38,6 +38,7 @@ requires('libvirt')('freezing', () => {
       options: { quiesce: 'prefer', freezeLimit: 10_000, ...change },
       agent: true,
       stage: await temporaryDirectory(),
+      heard: async () => undefined,
       warn: message => warnings.push(message),
       warnings,
     }
@@ -50,7 +51,7 @@ requires('libvirt')('freezing', () => {
       consistency: { asked: 'filesystem', achieved: 'crash' },
       warnings: { first: [expect.stringMatching(/^not frozen.*agent is not connected/)] },
     })
-    expect((await detailsOf(not)).frozen).toBeNull()
+    expect(await detailsOf(not)).toMatchObject({ frozen: null, answered: false })
     await expectRecords(join(frozen.directory, 'zeus_vda.qcow2'), 1)
     await expectRecords(join(not.directory, 'hera_vda.qcow2'), 1, false)
     await scene.expectSettled(scene.guest, [frozen.id])
@@ -66,6 +67,7 @@ requires('libvirt')('freezing', () => {
   test('not wanted, it is not tried', async () => {
     const backup = await scene.backUp({ source: 'never' })
     expect(backup).toMatchObject({ consistency: { asked: 'crash', achieved: 'crash' }, warnings: { count: 0 } })
+    expect(await detailsOf(backup)).toMatchObject({ frozen: null, answered: true })
   })
 
   test('a moment that takes too long is thawed by the watchdog, and is not called frozen', async () => {

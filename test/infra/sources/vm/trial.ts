@@ -19,7 +19,7 @@ export interface Trial extends AsyncDisposable {
   guest: Guest
   house: House
   /** Backs it up, and answers with where that lies. */
-  backUp(): Promise<{ id: string; directory: string }>
+  backUp(mode?: string): Promise<{ id: string; directory: string }>
   /** Asks the desk; the answer's request. */
   ask(endpoint: string, question: object): Promise<string>
   /** The names of all domains that libvirt knows. */
@@ -58,10 +58,10 @@ export async function openTrial(options: LibvirtOptions & TrialOptions = {}): Pr
   }
   return {
     ...{ libvirt, guest, house },
-    async backUp() {
+    async backUp(mode) {
       const before = (await house.said(events.report.done)).length
       await new Promise(resolve => setTimeout(resolve, 1005 - (Date.now() % 1000)))
-      await house.tick({ sources: ['zeus'] })
+      await house.tick({ sources: ['zeus'], ...(mode && { mode }) })
       const [reported] = (await house.hears(events.report.done, before + 1, 60)).slice(before)
       const made = (await backups()).find(({ manifest }) => manifest.id === reported?.id)
       if (!made?.verified) throw new Error(`no good backup: ${JSON.stringify(reported)}`)
