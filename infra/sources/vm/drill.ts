@@ -14,6 +14,7 @@ import { chainOf, makeOverlay, openBackup } from './backed.ts'
 import { type Details, hadAgent } from './details.ts'
 import { detailsOf } from './goal.ts'
 import { harmless } from './harmless.ts'
+import { requireMemory } from './memory.ts'
 import type { Options } from './options.ts'
 import { type Signs, watchForLife } from './signs.ts'
 
@@ -27,10 +28,12 @@ export async function drill(work: Work): Promise<Drilled> {
       hint: 'Drill a backup that was made in another mode.',
     })
   await endDrill(work)
+  const xml = await definitionOf(work, details)
+  await requireMemory(work.host, work.id, describeDomain(xml))
   const guest = guestOf(work)
   await work.host.write(noteFile(work), JSON.stringify({ uri: guest.uri, domain: guest.domain }))
   try {
-    return await rehearse(work, details, guest)
+    return await rehearse(work, details, guest, xml)
   } finally {
     // Somebody else may be at the same drill by now.
     if (!work.signal.aborted) await endDrill(work)
@@ -64,9 +67,12 @@ function notesOf({ scratch }: Pick<Work, 'scratch'>): string {
   return join(dirname(scratch), 'readers')
 }
 
-async function rehearse(work: Work, details: Details, guest: Guest): Promise<Drilled> {
-  const { host, directory, options, scratch, signal } = work
-  const original = Buffer.from(await host.read(join(directory, details.xml))).toString('utf8')
+async function definitionOf({ host, directory }: Work, { xml }: Details): Promise<string> {
+  return Buffer.from(await host.read(join(directory, xml))).toString('utf8')
+}
+
+async function rehearse(work: Work, details: Details, guest: Guest, original: string): Promise<Drilled> {
+  const { host, options, scratch, signal } = work
   const { xml, leftOut } = await prepare(work, details, guest, original)
   const file = join(scratch, 'domain.xml')
   await host.write(file, xml)
