@@ -103,7 +103,11 @@ async function writeBackup(
     options: config.options,
     signal: context.signal,
     progress: context.progress,
-    warn: warnings.add,
+    // Heard at once: what it is about may keep this from ending for long.
+    warn(message) {
+      warnings.add(message)
+      context.log.warn(message)
+    },
     directory,
     held: backup.snapshot,
   }

@@ -1,5 +1,5 @@
 /** libvirt's own program, on one host and one connection. */
-import { CommandFailed, type ErrorDetails, InvalidInput, messageOf } from '../errors.ts'
+import { CommandFailed, type CommandOutcome, type ErrorDetails, InvalidInput, messageOf } from '../errors.ts'
 import type { Argv, Host, RunOptions } from '../hosts/host.ts'
 
 export interface Libvirt {
@@ -7,7 +7,14 @@ export interface Libvirt {
   /** `qemu:///system` */
   uri: string
   signal?: AbortSignal | undefined
+  /** Milliseconds that a command gets which only asks, or begins something. Default two minutes. */
+  limit?: number
 }
+
+const LIMIT = 2 * 60_000
+
+/** They return once disks or memory are written, and get all the time they need. */
+const LASTING = /^(block(commit|copy|pull)|snapshot-(create-as|delete|revert)|create|managedsave|restore|save|start)$/
 
 /** Its messages are read: they have to be the English ones. */
 const env = { LC_ALL: 'C' }
@@ -24,12 +31,12 @@ export function talkingCommand({ uri }: Pick<Libvirt, 'uri'>, ...args: readonly 
 
 /** Runs a command and returns what it printed, without blank ends. Names go in as `--domain=NAME`, so that none is an option. */
 export async function virsh(libvirt: Libvirt, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  return await run(libvirt, virshCommand(libvirt, ...args), options)
+  return await run(libvirt, virshCommand(libvirt, ...args), { ...limitOf(libvirt, args), ...options })
 }
 
 /** The same with virsh's own remarks, such as `Thawed 2 filesystem(s)`. */
 export async function talkingVirsh(libvirt: Libvirt, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  return await run(libvirt, talkingCommand(libvirt, ...args), options)
+  return await run(libvirt, talkingCommand(libvirt, ...args), { ...limitOf(libvirt, args), ...options })
 }
 
 /** Undefined where virsh refuses with a message that fits. Every other failure throws. */
@@ -55,6 +62,11 @@ export function reasonOf(error: unknown): string {
   return lastLine(failure.outcome.stderr).replace(/^error: /, '') || messageOf(error)
 }
 
+/** Overlays are made within a moment: their guest is frozen meanwhile. */
+function limitOf({ limit = LIMIT }: Libvirt, [command = '', ...flags]: readonly string[]): RunOptions {
+  return LASTING.test(command) && !flags.includes('--disk-only') ? {} : { timeout: limit }
+}
+
 async function run(libvirt: Libvirt, argv: Argv, options: RunOptions): Promise<string> {
   const { host, signal } = libvirt
   try {
@@ -67,7 +79,8 @@ async function run(libvirt: Libvirt, argv: Argv, options: RunOptions): Promise<s
 
 function explain(error: unknown, { host, uri }: Libvirt): unknown {
   if (!(error instanceof CommandFailed)) return error
-  const { stderr, exitCode } = error.outcome
+  const { stderr, exitCode, timedOut } = error.outcome
+  if (timedOut) return new CommandFailed(error.outcome, { cause: error, hint: silenceOf(error.outcome, uri) })
   if (/failed to get domain|Domain not found/.test(stderr))
     return new InvalidInput(`${host.name} has no such domain: ${lastLine(stderr)}`, {
       cause: error,
@@ -84,6 +97,11 @@ function detailsOf(stderr: string, exitCode: number | undefined, uri: string): E
   if (/authentication (failed|unavailable)|access denied/i.test(stderr))
     return { retryable: false, hint: `This login may not use ${uri}: run as root, or put it into the group libvirt.` }
   return undefined
+}
+
+function silenceOf({ argv }: CommandOutcome, uri: string): string {
+  const asked = argv.slice(argv.indexOf(uri) + 1, argv.indexOf(uri) + 3).join(' ')
+  return `\`virsh ${asked}\` got no answer: libvirtd, the guest's QEMU or the storage below it hangs. See whether virsh -c ${uri} list answers, and what the host's kernel says (dmesg).`
 }
 
 function lastLine(text: string): string {

@@ -37,9 +37,9 @@ export async function beginImages(capture: Capture): Promise<void> {
 }
 
 /** Waits for the job's end; the images lie in the stage then. */
-export async function collectImages({ guest, held, progress }: Collecting): Promise<void> {
+export async function collectImages({ work: { warn }, guest, held, progress }: Collecting): Promise<void> {
   const images = held.disks.flatMap(({ staged }) => staged ?? [])
-  if (held.stage) await awaitJob(guest, { stage: held.stage, images, progress })
+  if (held.stage) await awaitJob(guest, { stage: held.stage, images, progress, warn })
 }
 
 /** Ends the job where it still runs. */

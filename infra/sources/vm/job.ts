@@ -1,9 +1,11 @@
 /** A backup job: QEMU itself writes the images of a moment while the guest goes on. */
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { formatDuration } from '../../duration.ts'
 import { HoldfastError } from '../../errors.ts'
 import { ask, askUnless, type Guest, isActive, NOT_RUNNING } from '../../tools/guest.ts'
 import type { Progress } from '../source.ts'
+import { lookout } from './lookout.ts'
 
 const NO_JOB = new RegExp(`no domain backup job present|${NOT_RUNNING.source}`)
 /** QEMU has ended and libvirt has not noticed yet: while there is a job, that takes it up to half a minute. */
@@ -14,6 +16,8 @@ const CHECKPOINT = 'checkpoint.xml'
 const OPERATIONS = ['9', '0']
 const OFTEN = 50
 const SELDOM = 1000
+/** A job that was told to end waits for what it is writing. */
+const ABORT_LIMIT = 2 * 60_000
 /** How often a libvirt that knows nothing of a job is asked again. */
 const PATIENCE = 5
 
@@ -74,14 +78,20 @@ export interface Awaited {
   /** What the job writes. */
   images: readonly string[]
   progress(progress: Progress): void
+  /** Told of a job that stands still; it is waited for all the same. */
+  warn(message: string): void
+  /** Milliseconds after which it stands still. */
+  patience?: number
 }
 
 /** Waits until the job has ended, and fails unless it ended well. */
 export async function awaitJob(guest: Guest, awaited: Awaited, looks = 0): Promise<void> {
   const { stage, images, progress } = awaited
+  const look = lookout(guest, awaited)
   for (let pause = OFTEN; ; pause = Math.min(pause * 1.5, SELDOM)) {
     const job = await runningJob(guest, stage)
     if (job?.whose !== 'ours') break
+    look(job.bytes)
     if (job.bytes !== undefined) progress({ ...job, bytes: job.bytes })
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
@@ -103,9 +113,11 @@ export async function endedWell(guest: Guest, images: readonly string[]): Promis
   return (await areThere(guest, images)) && isGood(await lastJob(guest))
 }
 
-/** Ends a job of ours; its images are worth nothing then. */
-export async function abortJob(guest: Guest, stage: string): Promise<void> {
+/** Ends a job of ours; its images are worth nothing then. One that does not end within the limit (ms) is an error, not waited for. */
+export async function abortJob(guest: Guest, stage: string, limit = ABORT_LIMIT): Promise<void> {
+  const end = Date.now() + limit
   for (let pause = OFTEN; (await runningJob(guest, stage))?.whose === 'ours'; pause = Math.min(pause * 2, SELDOM)) {
+    if (Date.now() >= end) throw endless(guest, stage, limit)
     await askUnless(guest, new RegExp(`no job is active|${ENDING.source}|${NOT_RUNNING.source}`), 'domjobabort')
     await wait(pause, undefined, guest.signal && { signal: guest.signal })
   }
@@ -134,6 +146,12 @@ type Last = Record<string, string | undefined>
 
 async function lastJob(guest: Guest): Promise<Last> {
   return fieldsOf(await askUnless(guest, NOT_RUNNING, 'domjobinfo', '--completed', '--keep-completed', '--rawstats'))
+}
+
+function endless({ domain }: Guest, stage: string, limit: number): HoldfastError {
+  return new HoldfastError(`the backup job of ${domain} was told to end, and has not within ${formatDuration(limit)}`, {
+    hint: `Does the file system of ${stage} answer? The job ends once it does, and this is tried again. See: virsh domjobinfo ${domain}`,
+  })
 }
 
 function failureOf(guest: Guest, why: string, stage: string): HoldfastError {
