@@ -82,9 +82,10 @@ requires('libvirt')('an increment that is cut off', () => {
     await scene.expectSettled(scene.guest, kept)
     expect(await bitmaps()).toEqual(kept)
   }
-  const expectNext = async () => {
+  const expectNext = async (asked: { mode?: string } = {}) => {
     const synced = await scene.guest.moreRecords(2)
-    const next = await scene.backUp()
+    const next = await scene.backUp(asked)
+    await scene.guest.waitForAgent()
     expect(next).toMatchObject({ parent: last.id, consistency: { achieved: 'filesystem' }, warnings: { count: 0 } })
     await expectGood(next, synced)
     last = next
@@ -137,6 +138,6 @@ requires('libvirt')('an increment that is cut off', () => {
     await scene.guest.waitForAgent()
     await expectGood(backup, synced)
     last = backup
-    await expectNext()
+    await expectNext({ mode: 'offline' })
   }, 120_000)
 })
