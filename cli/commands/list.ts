@@ -49,7 +49,7 @@ function print(entries: readonly Entry[], { places }: Where): void {
 function stateOf({ outcome, warnings, proven, held, protects, incomplete }: Entry): string {
   const words = {
     done: 'verified',
-    warnings: `verified, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
+    warnings: warnings ? `verified, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}` : 'verified',
     failed: 'failed',
     unverified: 'not verified',
   }

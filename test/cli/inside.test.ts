@@ -22,6 +22,19 @@ test('a backup inside its own source is named as what it is, and never taken for
   expect((await place.holdfast(['show', 'zeus', '--from', root])).stdout).toMatch(new RegExp(`^${outside.manifest.id}\n`))
 })
 
+test('one that lacks what is required is verified, and never shown as done', async () => {
+  const place = await makePlace()
+  onTestFinished(place.remove)
+  const root = join(place.path, 'backups')
+  const { manifest, directory } = await makeBackup(root, { incomplete: 'the workspace is away' })
+  await verified(directory)
+  expect((await place.holdfast(['list', '--from', root])).stdout).toMatch(/ verified, incomplete /)
+  expect((await place.holdfast(['show', 'zeus', '--from', root])).stdout).toMatch(/^incomplete +the workspace is away$/m)
+  expect(await place.json(['list', '--from', root])).toMatchObject([
+    { id: manifest.id, outcome: 'warnings', verified: true, incomplete: 'the workspace is away' },
+  ])
+})
+
 async function verified(directory: string): Promise<void> {
   const manifest = sha256(await readFile(join(directory, 'manifest.json')))
   await writeDocument(localHost(), directory, VERIFIED, { at: '2026-11-21T03:00:00.000Z', manifest, checks: [] })

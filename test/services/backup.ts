@@ -15,6 +15,8 @@ export interface BackupOptions {
   parent?: string
   /** It lies inside its own source. */
   protects?: false
+  /** What was required and is not in it. */
+  incomplete?: string
 }
 
 export interface MadeBackup {
@@ -46,7 +48,7 @@ export function sha256(content: string | Uint8Array): string {
 
 function manifestOf(
   files: Record<string, string | Uint8Array>,
-  { source = 'zeus', at, label, parent, protects }: BackupOptions,
+  { source = 'zeus', at, label, parent, protects, incomplete }: BackupOptions,
 ): Manifest {
   const moment = at ?? '2026-11-21T02:00:00.000Z'
   const artifacts = Object.entries(files).map(([name, content]) => ({
@@ -66,6 +68,7 @@ function manifestOf(
     plans: ['nightly'],
     parent: parent ?? null,
     ...(protects === false && { protects }),
+    ...(incomplete !== undefined && { incomplete }),
     consistency: { asked: 'crash', achieved: 'crash' },
     encryption: null,
     artifacts,
