@@ -7,12 +7,13 @@ import { setBacking } from '../../tools/qemu-img.ts'
 import type { Captured, CaptureWork, Progress } from '../source.ts'
 import { collectClosed } from './convert.ts'
 import type { Details, Image } from './details.ts'
-import { nvramName, xmlName } from './domain-state.ts'
+import { nvramName, restorableName, xmlName } from './domain-state.ts'
 import { collectOverlays } from './external.ts'
 import { Held, type HeldDisk, jsonOf } from './held.ts'
 import { collectImages } from './images.ts'
 import { instructions } from './instructions.ts'
 import type { Options } from './options.ts'
+import { withDisks } from './place-disks.ts'
 import { loginOf } from './stage.ts'
 import { tpmName, tpmSource } from './tpm.ts'
 import { fetchWorkspace, type GuestState } from './workspace.ts'
@@ -36,6 +37,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   await bring(work, held, [...kept, ...held.disks.filter(({ staged }) => staged).map(({ artifact }) => artifact)])
   const images = await Promise.all(held.disks.map(disk => chained(work, disk)))
   const xml = Buffer.from(await host.read(join(directory, xmlName(source)))).toString('utf8')
+  const written = images.length ? [await writeRestorable(work, xml, images)] : []
   const { nvram, disks, ...described } = describeDomain(xml)
   const missing = disks.filter(disk => !disk.readonly && !disk.shareable && !images.some(({ target }) => target === disk.target))
   const leftOut = missing.map(({ target }) => target)
@@ -63,7 +65,7 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
   }
   const at = new Date(held.at)
   return {
-    artifacts: [...[...kept, ...images.map(({ artifact }) => artifact)].map(name => ({ name })), ...fetched],
+    artifacts: [...[...kept, ...written, ...images.map(({ artifact }) => artifact)].map(name => ({ name })), ...fetched],
     captured: { from: at, to: at },
     consistency: work.held.consistency,
     parent: held.parent,
@@ -72,6 +74,14 @@ export async function collect(work: CaptureWork<Options>): Promise<Captured> {
     details: jsonOf(details),
     instructions: instructions({ source, id: work.id, parent: held.parent, details, leftOut }),
   }
+}
+
+/** Who restores by hand has no program that changes XML, and must not put the images on what the disks stood on. */
+async function writeRestorable({ host, directory, source }: CaptureWork<Options>, xml: string, images: readonly Image[]) {
+  const disks = images.map(image => ({ target: image.target, path: image.source, format: image.sourceFormat }))
+  const name = restorableName(source)
+  await host.write(join(directory, name), withDisks(xml, disks))
+  return name
 }
 
 /** After its disks were captured while it was off, a guest is booting. */

@@ -7,6 +7,8 @@ import type { Options } from './options.ts'
 import { keepTpm, tpmName, tpmSource } from './tpm.ts'
 
 export const xmlName = (source: string) => `${source}.xml`
+/** The same for disks that were restored: each stands alone, in the clear. */
+export const restorableName = (source: string) => `${source}_restore.xml`
 export const nvramName = (source: string) => `${source}_nvram.fd`
 
 /** Puts copies into the stage; what of it cannot be reached is a warning. */
