@@ -1,7 +1,17 @@
 /** The overlays that a guest writes to while its disks are copied. Their names hold the backup's id: no others are touched. */
 import { basename, dirname, join } from 'node:path'
+import { HoldfastError } from '../../errors.ts'
 import { parseBackupId } from '../../layout.ts'
-import { child, children, type DomainDocument, diskElements, domainText, parseDomain, rootOf } from '../../tools/domain-xml.ts'
+import {
+  child,
+  children,
+  type DomainDisk,
+  type DomainDocument,
+  diskElements,
+  domainText,
+  parseDomain,
+  rootOf,
+} from '../../tools/domain-xml.ts'
 import { type Guest, isActive, stateOf, xmlOf } from '../../tools/guest.ts'
 import { imageChain, imageInfo } from '../../tools/qemu-img.ts'
 import { virsh } from '../../tools/virsh.ts'
@@ -20,6 +30,22 @@ export function isOverlayOf(path: string, id: string): boolean {
 export function overlayId(path: string): string | undefined {
   const id = /\.([^.]+)\.overlay$/.exec(basename(path))?.[1]
   return id !== undefined && parseBackupId(id) ? id : undefined
+}
+
+/** Its disks belong to another source's backup until that is done: what is captured now would name the overlay as the disk. */
+export function refuseForeignOverlays(
+  { domain }: Guest,
+  source: string,
+  disks: readonly Pick<DomainDisk, 'target' | 'source'>[],
+): void {
+  const found = disks.map(({ target, source: path = '' }) => ({ target, path, id: overlayId(path) }))
+  const other = found.find(({ id }) => id !== undefined && parseBackupId(id)?.source !== source)
+  if (other)
+    throw new HoldfastError(`${other.target} of ${domain} is on the overlay of ${other.id}, a backup of another source`, {
+      hint:
+        `This is tried again: the overlay is merged once that backup is copied. One of a source that is no more: ` +
+        `virsh blockcommit ${domain} ${other.target} --active --shallow --pivot`,
+    })
 }
 
 function endOf(id: string): string {

@@ -7,6 +7,7 @@ import type { HeldDisk } from './held.ts'
 import { refuseInside } from './inside.ts'
 import { type Disk, type Look, look } from './look.ts'
 import { modes, type Options } from './options.ts'
+import { refuseForeignOverlays } from './overlay.ts'
 import { type History, readHistory } from './parents.ts'
 import { type Note, stageOf } from './stage.ts'
 
@@ -29,6 +30,7 @@ export function imageName(source: string, target: string, format = 'qcow2'): str
 /** `ran`: it is off because we shut it down for this. */
 export async function planCapture(work: SnapshotWork<Options>, guest: Guest, ran = false): Promise<Plan> {
   const found = await look(guest, work.options.excludeDisks)
+  refuseForeignOverlays(guest, work.source, found.description.disks)
   const history = await readHistory(work, guest, found)
   const { foreign, candidates } = history
   const choice = choose({
