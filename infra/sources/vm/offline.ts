@@ -6,6 +6,7 @@ import { child, parseDomain, rootOf } from '../../tools/domain-xml.ts'
 import { ask, askUnless, type Guest, stateOf, xmlOf } from '../../tools/guest.ts'
 import { virsh } from '../../tools/virsh.ts'
 import { beginMethod, type Capture, fixLive } from './capture.ts'
+import { refuseEncrypted } from './choose.ts'
 import { CLEAN, endOf } from './convert.ts'
 import { keepState } from './domain-state.ts'
 import { type Moment, silence } from './freeze.ts'
@@ -119,6 +120,7 @@ async function startPaused(capture: Capture): Promise<void> {
     await ask(guest, 'start', '--paused')
   } catch (error) {
     if ((await stateOf(guest)) !== 'shut off') throw error
+    refuseEncrypted(capture.look.disks, `it cannot be started (${messageOf(error)}), so that`)
     capture.warn(`it cannot be started, so its closed disks are copied whole: ${messageOf(error)}`)
     const disks = held.disks.map(({ parent: _, ...disk }) => disk)
     await capture.remember({ method: 'convert', parent: null, checkpoint: null, dirty: null, disks })
