@@ -6,6 +6,7 @@ import { deleteCheckpoints } from './checkpoints.ts'
 import type { Collecting } from './collect.ts'
 import { abortJob, awaitJob, beginJob, writeJob } from './job.ts'
 import type { Releasing } from './release.ts'
+import { requireRoom } from './room.ts'
 
 const LOST = /checkpoint inconsistent|missing or broken bitmap/
 
@@ -22,12 +23,15 @@ export async function prepareImages({ guest, held, stage, look }: Capture): Prom
 
 /** Begins the job for all disks at once. Where libvirt finds that a bitmap was lost, whole images instead. */
 export async function beginImages(capture: Capture): Promise<void> {
-  const { guest, stage, held, history } = capture
+  const { work, guest, stage, held, history, look } = capture
   try {
     await beginJob(guest, stage, held.checkpoint !== null)
   } catch (error) {
     if (!held.parent || !refusedWith(error, LOST)) throw error
     capture.warn(`a full backup, not an increment: the checkpoint of ${held.parent} is broken (was QEMU killed?)`)
+    // Room was looked for as an increment needs it.
+    const bytes = look.disks.reduce((sum, { allocated }) => sum + allocated, 0)
+    await requireRoom(work, guest, [{ place: work.root, bytes, why: 'backup' }])
     await deleteCheckpoints(guest, history.ours)
     const disks = held.disks.map(({ parent: _, ...disk }) => disk)
     await capture.remember({ parent: null, dirty: null, disks, why: `${held.why}; full: the checkpoint is broken` })

@@ -77,7 +77,9 @@ export const Options = z.strictObject({
     .array(z.string().regex(/^[a-z]+$/, 'expected a target such as vdb'))
     .default([])
     .describe('Targets such as vdb that are left out.'),
-  shutdownLimit: Duration.default(5 * 60_000).describe('How long a guest may take to shut down. Default 5m.'),
+  shutdownLimit: Duration.default(5 * 60_000).describe(
+    'How long a guest may take to shut down. Default 5m. For a restore a minute at most: then it is switched off.',
+  ),
   unwilling: z
     .enum(['fail', 'live'])
     .default('fail')

@@ -28,8 +28,16 @@ export async function requireSpace(
   guest: Guest,
   plan: Plan,
 ): Promise<number> {
+  return await requireRoom(work, guest, [{ place: work.root, bytes: plan.expected, why: 'backup' }, ...overlayNeeds(work, plan)])
+}
+
+/** The same for what is found to be needed later. */
+export async function requireRoom(
+  work: Pick<SnapshotWork<unknown>, 'host' | 'root'>,
+  guest: Guest,
+  needs: readonly Need[],
+): Promise<number> {
   const { host, root } = work
-  const needs = [{ place: root, bytes: plan.expected, why: 'backup' as const }, ...overlayNeeds(work, plan)]
   const systems = new Map<string, Need[]>()
   for (const need of needs) {
     const system = needs.length === 1 ? '' : await fileSystemOf(work, need.place)
