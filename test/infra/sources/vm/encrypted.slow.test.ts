@@ -3,10 +3,14 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Manifest } from '../../../../infra/manifest.ts'
+import { Options } from '../../../../infra/sources/vm/options.ts'
+import { vm } from '../../../../infra/sources/vm.ts'
 import { describeDomain } from '../../../../infra/tools/domain-xml.ts'
 import { guestNamed } from '../../../services/guest.ts'
 import { MB, makeDisk } from '../../../services/guest-disks.ts'
 import { requires } from '../../../services/requires.ts'
+import { runRestore } from './restore-process.ts'
 import { restore } from './restoring.ts'
 import { detailsOf, expectRecords, openScene, type Scene, type Verified } from './scene.ts'
 
@@ -48,6 +52,38 @@ requires('libvirt')('an encrypted disk', () => {
     await expectRecords(file, synced)
     await opens('zeus-copy')
   }, 30_000)
+
+  test('runs at once from the backup, which is not encrypted', async () => {
+    const place = join(scene.guest.directory, 'restores')
+    const orders = {
+      directory: backup.directory,
+      state: place,
+      token: 'now',
+      uri: scene.libvirt.uri,
+      to: 'zeus-now',
+      instant: true,
+    }
+    const { checks } = await runRestore(orders)
+    expect(checks.map(({ result }) => result).join()).toContain('its agent answered')
+    const copy = guestNamed(scene.libvirt, 'zeus-now')
+    expect((await copy.exec(['test', '-s', '/data/records'])).exitCode).toBe(0)
+    await copy.destroy()
+    await scene.libvirt.virsh('undefine', 'zeus-now')
+  }, 60_000)
+
+  test('is read in a drill', async () => {
+    const { tools } = scene.house
+    const manifest = Manifest.parse(JSON.parse(await readFile(join(backup.directory, 'manifest.json'), 'utf8')))
+    const options = Options.parse({ uri: scene.libvirt.uri, drillCommand: ['test', '-s', '/data/records'] })
+    const scratch = join(scene.guest.directory, 'drill-vm.one')
+    const host = tools.host('local')
+    await host.makeDirectory(scratch)
+    const drilled = await vm.drill?.({
+      ...{ host, source: 'zeus', id: backup.id, options, directory: backup.directory, manifest, token: 'one', scratch },
+      ...{ signal: new AbortController().signal, progress: () => undefined, warn: () => undefined },
+    })
+    expect(drilled?.checks).toContainEqual({ name: 'test -s /data/records', result: 'exit code 0' })
+  }, 60_000)
 
   test('is refused beforehand where closed disks would be copied', async () => {
     const failed = await scene.failToBackUp({ source: 'closed' })
