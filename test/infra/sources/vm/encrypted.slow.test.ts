@@ -10,6 +10,7 @@ import { describeDomain } from '../../../../infra/tools/domain-xml.ts'
 import { guestNamed } from '../../../services/guest.ts'
 import { MB, makeDisk } from '../../../services/guest-disks.ts'
 import { requires } from '../../../services/requires.ts'
+import { until } from '../../../services/until.ts'
 import { runRestore } from './restore-process.ts'
 import { restore } from './restoring.ts'
 import { detailsOf, expectRecords, openScene, type Scene, type Verified } from './scene.ts'
@@ -121,7 +122,9 @@ async function encryptedDisk({ libvirt, guest }: Scene): Promise<string> {
   await writeFile(passphrase, 'open sesame', { mode: 0o600 })
   const options = 'encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10'
   const formats = ['-f', 'qcow2', '-O', 'qcow2', '-o', options]
-  await execa('qemu-img', ['convert', '--object', `secret,id=key,file=${passphrase}`, ...formats, plain.path, path])
+  const argv = ['convert', '--object', `secret,id=key,file=${passphrase}`, ...formats, plain.path, path]
+  // On a busy machine qemu-img may fail to measure how fast that is.
+  await until('the disk is encrypted', async () => (await execa('qemu-img', argv)).exitCode === 0)
   await rm(plain.path)
   const define = async (verb: string[], name: string, xml: string) => {
     const file = join(guest.directory, name)
