@@ -1,14 +1,17 @@
 /** Freezing for the moment: what is asked, what is achieved, and that no guest stays frozen. */
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { localHost } from '../../../../infra/hosts/local.ts'
 import { type Freezing, quiesced } from '../../../../infra/sources/vm/freeze.ts'
+import { stageOf } from '../../../../infra/sources/vm/stage.ts'
 import { temporaryDirectory } from '../../../services/directory.ts'
 import { MB } from '../../../services/guest-disks.ts'
 import { requires } from '../../../services/requires.ts'
 import { until } from '../../../services/until.ts'
 import { detailsOf, expectRecords, openScene, type Scene } from './scene.ts'
+import { killIn, verbsOf } from './verbs.ts'
 
 requires('libvirt')('freezing', () => {
   let scene: Scene
@@ -105,5 +108,48 @@ requires('libvirt')('freezing', () => {
     await expect(quiesced(given, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(await scene.guest.frozen()).toBe(false)
     expect(await readdir(given.stage)).toEqual([])
+  })
+
+  requires('ss')('a worker that is killed while it waits for the freeze, which holds only when it is dead', () => {
+    const killWaiting = async (freezeLimit: string) => {
+      const { root } = scene.house
+      const setting = { root, id: 'zeus-20261121T020000Z', options: { uri: scene.libvirt.uri, freezeLimit } }
+      const stops = await scene.guest.qemuPid()
+      try {
+        await killIn('snapshot', { when: 'during', command: 'domfsfreeze', stops }, setting)
+      } finally {
+        process.kill(stops, 'SIGCONT')
+      }
+      await until('it is frozen', () => scene.guest.frozen(), { every: 10 })
+      return { setting, mark: join(stageOf(root, setting.id), 'frozen') }
+    }
+    const expectNothingLeft = async () => {
+      const checkpoints = await scene.libvirt.virsh('checkpoint-list', 'zeus', '--name')
+      await scene.expectSettled(scene.guest, checkpoints.split('\n').filter(Boolean))
+      expect(checkpoints).not.toContain('T020000Z')
+      const synced = await scene.guest.moreRecords(2)
+      const next = await scene.backUp({ source: 'zeus' })
+      expect(next).toMatchObject({ consistency: { achieved: 'filesystem' }, warnings: { count: 0 } })
+      expect(next.parent).not.toBeNull()
+      await expectRecords(join(next.directory, 'zeus_vda.qcow2'), synced)
+    }
+
+    test('and nobody comes back: the watchdog thaws it and ends', async () => {
+      const { setting, mark } = await killWaiting('4s')
+      await until('the watchdog thaws', async () => !(await scene.guest.frozen()), { seconds: 30 })
+      await until('the watchdog ends', async () => !existsSync(mark))
+      await verbsOf(setting).abandon()
+      await expectNothingLeft()
+    }, 120_000)
+
+    test('and tried again: that thaws it, and fixes a moment of its own', async () => {
+      const { setting } = await killWaiting('30s')
+      const verbs = verbsOf(setting)
+      const held = await verbs.snapshot()
+      expect(held.consistency.achieved).toBe('filesystem')
+      expect(await scene.guest.frozen()).toBe(false)
+      await verbs.release(held)
+      await expectNothingLeft()
+    }, 120_000)
   })
 })

@@ -6,6 +6,7 @@ import { localHost } from '../../../../infra/hosts/local.ts'
 import { verifiedBackups } from '../../../../infra/inventory.ts'
 import type { Captured, Held } from '../../../../infra/sources/source.ts'
 import { vm } from '../../../../infra/sources/vm.ts'
+import { until } from '../../../services/until.ts'
 
 export interface Setting {
   /** Its verified backups are what an increment can build on. */
@@ -52,8 +53,11 @@ export function verbsOf(
 
 /** Where a process kills itself: around a command whose words hold these, or a `rename`, `write` or `remove` and its paths. */
 export interface Point {
-  when: 'before' | 'after'
+  /** during: once what the command asks of the guest's agent lies there unread, as QEMU is stopped. */
+  when: 'before' | 'during' | 'after'
   command: string
+  /** QEMU's process, which is stopped before the command. */
+  stops?: number
 }
 
 /** Runs a verb in a process of its own, which does not survive the point. */
@@ -69,13 +73,19 @@ export async function killIn(
 }
 
 /** A host that kills the process at the point. */
-export function doomedHost({ when, command }: Point): Host {
+export function doomedHost({ when, command, stops }: Point): Host {
   const host = localHost()
   const strike = () => process.kill(process.pid, 'SIGKILL')
   const around = async <Result>(words: readonly string[], act: () => Promise<Result>): Promise<Result> => {
     const struck = words.join(' ').includes(command)
+    if (struck && stops !== undefined) process.kill(stops, 'SIGSTOP')
     if (struck && when === 'before') strike()
-    const result = await act()
+    const acting = act()
+    if (struck && when === 'during') {
+      await until('it is asked', () => unreadByAgent(stops), { every: 10 })
+      strike()
+    }
+    const result = await acting
     if (struck && when === 'after') strike()
     return result
   }
@@ -86,4 +96,11 @@ export function doomedHost({ when, command }: Point): Host {
     write: (path, data, options) => around(['write', path], () => host.write(path, data, options)),
     remove: path => around(['remove', path], () => host.remove(path)),
   }
+}
+
+async function unreadByAgent(qemu: number | undefined): Promise<boolean> {
+  const { stdout } = await execa('ss', ['-xnpH'])
+  const [channel = ''] = stdout.split('\n').filter(line => line.includes('guest_agent') && line.includes(`pid=${qemu},`))
+  const [, , unread = '0'] = channel.split(/\s+/)
+  return Number(unread) > 0
 }
