@@ -32,10 +32,9 @@ requires('libvirt')('a backup job', () => {
     await execa('mkfs.ext4', ['-q', `${root}.img`])
     await execa('mount', ['-o', 'loop', `${root}.img`, root])
     libvirt = await startLibvirt()
-    guest = await defineGuest(libvirt, {
-      ...{ name: 'zeus', agent: 'absent', writes: false },
-      disks: [{ size: 64 * MB }, { size: 256 * MB, filled: 128 * MB }],
-    })
+    // One disk: QEMU hangs as a whole where another one's image is closed on a file system that is frozen.
+    const disks = [{ size: 256 * MB, filled: 128 * MB }]
+    guest = await defineGuest(libvirt, { name: 'zeus', agent: 'absent', writes: false, disks })
     await guest.start()
     jobs = jobsOf(libvirt, guest)
   }, 120_000)
