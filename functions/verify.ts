@@ -32,8 +32,7 @@ export default defineFunction({
       })
       const checks = [...own, ...(await scrub(host, { manifest: proven, directory }, signal))]
       await host.remove(join(directory, FAILED))
-      // Its report, in the same directory, makes it last.
-      await writeDocument(host, directory, VERIFIED, { at, manifest, checks }, { lasting: false })
+      await writeDocument(host, directory, VERIFIED, { at, manifest, checks })
       return events.verify.done({ ...backup, checks: checks.slice(0, 50), verified: at })
     } catch (error) {
       // Only what the backup itself is guilty of: a missing tool says nothing about it, and prune believes what stands there.

@@ -7,13 +7,13 @@ import type { Host } from './hosts/host.ts'
 import { COPIES, FAILED, HOLD, sourceOfDirectory, unfinished, VERIFIED } from './layout.ts'
 import { Copies, type Copy, Failed, Hold, Verified } from './manifest.ts'
 
-const schemas = { [VERIFIED]: Verified, [FAILED]: Failed, [COPIES]: Copies, [HOLD]: Hold }
-type Schemas = typeof schemas
-
 /** See `Host.write`. */
 export interface Noting {
   lasting?: boolean
 }
+
+const schemas = { [VERIFIED]: Verified, [FAILED]: Failed, [COPIES]: Copies, [HOLD]: Hold }
+type Schemas = typeof schemas
 
 /** Writes a document that is learned later beside the manifest, whole or not at all. */
 export async function writeDocument<Name extends keyof Schemas>(

@@ -24,7 +24,7 @@ const SLOTS = 1024
 /** What may simply be done again. */
 const READS = new Set<string>(['read', 'readIfThere', 'list', 'stat', 'space'] satisfies Deed[])
 
-/** Looked at twice in this time, ms, the thread has to have answered something. */
+/** Looked at twice in this time, ms, the thread has to have answered by one look what it was asked for before the last. */
 const PATIENCE = 10_000
 
 export class FileThread {
@@ -45,30 +45,33 @@ export class FileThread {
   readonly #worker: Worker
   readonly #watch: NodeJS.Timeout
   #asked: AskedOf<Deed>[] = []
-  /** Answers so far, and how many there were at the last look. */
+  /** How many deeds it was asked for so far, by the last look, and how many are answered: answers come in order. */
+  #count = 0
+  #countBefore = 0
   #answers = 0
-  #seen = 0
   #stuck = false
   #ready = false
+  #ending = false
+  #gone = false
 
   constructor({ patience = PATIENCE }: { patience?: number } = {}) {
     const entry = new URL(import.meta.url.endsWith('.ts') ? './file-worker.ts' : './file-worker.js', import.meta.url)
     this.#worker = new Worker(entry, { workerData: { role: FILE_THREAD, states: this.#states }, execArgv: [] })
     this.#worker.unref()
-    this.#worker.on('online', () => {
-      this.#ready = true
-    })
+    // It says nothing once it is there, and then answers.
     this.#worker.on('message', (answers: (Answer | Refusal)[]) => {
+      this.#ready = true
       for (const answer of answers) this.#hear(answer)
     })
     this.#worker.on('error', error => this.#ended(error))
     this.#worker.on('exit', () => this.#ended(undefined))
-    this.#watch = setInterval(() => this.#look(), patience / 2).unref()
+    // Answers that have come are heard first.
+    this.#watch = setInterval(() => setImmediate(() => this.#look()), patience / 2).unref()
   }
 
   /** Whether it may be asked: it runs, answers, and has room. */
   get open(): boolean {
-    return this.#ready && !this.#stuck && this.#free.length > 0
+    return this.#ready && !this.#ending && !this.#stuck && this.#free.length > 0
   }
 
   readonly perform: Perform = (deed, ...given) => {
@@ -83,21 +86,22 @@ export class FileThread {
 
   /** Ends it once all that it was asked for is answered. */
   async end(): Promise<void> {
-    clearInterval(this.#watch)
-    this.#ready = false
-    while (this.#free.length < SLOTS && !this.#stuck) await new Promise(resolve => setTimeout(resolve, 50))
+    this.#ending = true
+    while (this.#answers < this.#count && !this.#stuck && !this.#gone) await new Promise(resolve => setTimeout(resolve, 50))
     await this.abandon()
   }
 
   /** Ends it at once; who still waits hears of it. */
   async abandon(): Promise<void> {
-    this.#ready = false
+    this.#ending = true
+    clearInterval(this.#watch)
     await this.#worker.terminate()
   }
 
   #expect<D extends Deed>(deed: D, slot: number, waiting: Waiting<D>): void {
     // Nothing else may keep the process alive while somebody waits for this.
     if (this.#free.length === SLOTS - 1) this.#worker.ref()
+    this.#count++
     Atomics.store(this.#states, slot, QUEUED)
     this.#waiting[deed].set(slot, waiting)
   }
@@ -106,15 +110,15 @@ export class FileThread {
   #send(asked: AskedOf<Deed>): void {
     if (this.#asked.length === 0)
       setImmediate(() => {
-        this.#worker.postMessage(this.#asked)
+        const asked = this.#asked
         this.#asked = []
+        this.#worker.postMessage(asked)
       })
     this.#asked.push(asked)
   }
 
   #hear(answer: Answer | Refusal): void {
     this.#answers++
-    this.#stuck = false
     if ('done' in answer) this.#settle(answer)
     else this.#take(answer.deed, answer.slot)?.reject(errorOf(answer))
     this.#free.push(answer.slot)
@@ -132,10 +136,10 @@ export class FileThread {
   }
 
   #look(): void {
-    const silent = this.#answers === this.#seen && this.#free.length < SLOTS
-    this.#seen = this.#answers
-    if (silent && !this.#stuck) this.#withdraw()
-    this.#stuck ||= silent
+    const late = this.#answers < this.#countBefore
+    this.#countBefore = this.#count
+    if (late && !this.#stuck) this.#withdraw()
+    this.#stuck = late
   }
 
   /** What is begun stays: nobody knows how far it came. Of what was done since its last answers the answer is held up. */
@@ -152,9 +156,12 @@ export class FileThread {
 
   #ended(cause: Error | undefined): void {
     clearInterval(this.#watch)
-    this.#ready = false
+    this.#gone = true
+    this.#ending = true
     for (const table of Object.values(this.#waiting)) {
-      for (const { reject } of table.values()) reject(new HoldfastError('the thread for file work ended', { cause }))
+      for (const [slot, { redo, reject }] of table)
+        if (Atomics.load(this.#states, slot) === QUEUED) redo()
+        else reject(new HoldfastError('the thread for file work ended', { cause }))
       table.clear()
     }
   }

@@ -24,6 +24,9 @@ parentPort?.on('message', (asked: Asked[]) => {
   queue = queue.then(() => answerAll(asked))
 })
 
+// Here, with all that the work needs.
+parentPort?.postMessage([])
+
 async function answerAll(asked: readonly Asked[]): Promise<void> {
   let answers: unknown[] = []
   let since = performance.now()

@@ -14,8 +14,9 @@ let lastCrowded = 0
 let thread: FileThread | undefined
 
 export const perform: Perform = async (deed, ...given) => {
-  if (++atWork >= MANY) noteCrowd()
+  atWork++
   try {
+    if (atWork >= MANY) noteCrowd()
     return await (thread?.perform ?? performHere)(deed, ...given)
   } finally {
     atWork--
@@ -26,15 +27,22 @@ function noteCrowd(): void {
   const now = performance.now()
   crowded = now - lastCrowded < QUIET ? crowded + 1 : 1
   lastCrowded = now
-  if (crowded >= ENOUGH) thread ??= begin()
+  if (crowded === ENOUGH && !thread) thread = begin()
 }
 
-function begin(): FileThread {
-  const begun = new FileThread()
+/** Undefined where the machine gives no thread: then it is done without. */
+function begin(): FileThread | undefined {
+  let begun: FileThread
+  try {
+    begun = new FileThread()
+  } catch {
+    return undefined
+  }
   const look = setInterval(() => {
     if (performance.now() - lastCrowded < QUIET) return
     clearInterval(look)
     thread = undefined
+    crowded = 0
     void begun.end()
   }, QUIET / 2).unref()
   return begun
